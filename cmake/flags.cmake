@@ -1,0 +1,46 @@
+# One interface target, `rk_flags`, carries what every translation unit is built with.
+add_library(rk_flags INTERFACE)
+target_include_directories(rk_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+# Debian ships fmt as a shared library only; header-only keeps the programs static.
+target_compile_definitions(rk_flags INTERFACE FMT_HEADER_ONLY)
+
+target_compile_options(rk_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wnull-dereference -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough
+  -Wswitch-enum)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(rk_flags INTERFACE -Wduplicated-cond -Wduplicated-branches -Wlogical-op)
+endif()
+if(RK_WERROR)
+  target_compile_options(rk_flags INTERFACE -Werror)
+endif()
+
+target_compile_options(rk_flags INTERFACE
+  -fstack-protector-strong -fcf-protection -ffunction-sections -fdata-sections -fPIE)
+target_link_options(rk_flags INTERFACE -Wl,-z,relro,-z,now -Wl,--gc-sections)
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(rk_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+else()
+  target_compile_definitions(rk_flags INTERFACE _GLIBCXX_ASSERTIONS)
+endif()
+
+if(RK_SANITIZE)
+  target_compile_options(rk_flags INTERFACE -fsanitize=${RK_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(rk_flags INTERFACE -fsanitize=${RK_SANITIZE})
+endif()
+if(RK_COVERAGE)
+  target_compile_options(rk_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(rk_flags INTERFACE --coverage)
+  target_compile_definitions(rk_flags INTERFACE RK_COVERAGE)
+endif()
+
+# How the programs (not the tests) are linked.
+add_library(rk_program INTERFACE)
+target_link_libraries(rk_program INTERFACE rk_flags)
+if(RK_STATIC AND NOT RK_SANITIZE)
+  target_link_options(rk_program INTERFACE -static-pie)
+else()
+  target_link_options(rk_program INTERFACE -pie)
+endif()
