@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/handshake.h"
+
+#include "base/bytes.h"
+
+namespace rk::wire {
+
+namespace {
+
+// Longer error texts are cut: a packet must fit one send.
+constexpr std::size_t kMaxMessageText = kMaxHandshakeBytes - 64;
+
+constexpr int kHighestSignal = 64;
+
+struct Encoder {
+    ByteWriter& out;
+
+    void kind(MessageKind value) const { out.u8(static_cast<std::uint8_t>(value)); }
+
+    void operator()(const IdMapDone& /*message*/) const { kind(MessageKind::kIdMapDone); }
+    void operator()(const ChildConfig& message) const {
+        kind(MessageKind::kChildConfig);
+        out.u64(message.signal_mask);
+        out.u8(message.sigchld_ignored ? 1 : 0).u8(message.activated ? 1 : 0);
+    }
+    void operator()(const NamespacesReady& /*message*/) const {
+        kind(MessageKind::kNamespacesReady);
+    }
+    void operator()(const ParentReady& /*message*/) const { kind(MessageKind::kParentReady); }
+    void operator()(const SetUpDone& /*message*/) const { kind(MessageKind::kSetUpDone); }
+    void operator()(const StartCommand& /*message*/) const { kind(MessageKind::kStartCommand); }
+    void operator()(const ForwardSignal& message) const {
+        kind(MessageKind::kForwardSignal);
+        out.u8(message.signal_number).u8(message.from_terminal ? 1 : 0);
+    }
+    void operator()(const CommandStopped& message) const {
+        kind(MessageKind::kCommandStopped);
+        out.u8(message.signal_number);
+    }
+    void operator()(const SetUpFailed& message) const {
+        kind(MessageKind::kSetUpFailed);
+        out.u8(static_cast<std::uint8_t>(message.step)).u32(message.code);
+        out.bytes(std::string_view(message.message).substr(0, kMaxMessageText));
+    }
+};
+
+bool valid_signal(std::uint8_t number) {
+    return number >= 1 && number <= kHighestSignal;
+}
+
+bool valid_step(std::uint8_t step) {
+    return step >= static_cast<std::uint8_t>(ChildStep::kExec) &&
+           step <= static_cast<std::uint8_t>(ChildStep::kCommand);
+}
+
+Result<Message> decode_failure(ByteReader& in) {
+    const std::uint8_t step = in.u8();
+    SetUpFailed failed;
+    failed.code = in.u32();
+    failed.message = std::string(in.bytes(in.left()));
+    if (!in.ok() || !valid_step(step)) {
+        return fail("malformed failure report");
+    }
+    failed.step = static_cast<ChildStep>(step);
+    return Message(std::move(failed));
+}
+
+Result<Message> decode_body(MessageKind kind, ByteReader& in) {
+    switch (kind) {
+        case MessageKind::kIdMapDone:
+            return Message(IdMapDone{});
+        case MessageKind::kChildConfig: {
+            ChildConfig config;
+            config.signal_mask = in.u64();
+            config.sigchld_ignored = in.u8() != 0;
+            config.activated = in.u8() != 0;
+            return Message(config);
+        }
+        case MessageKind::kNamespacesReady:
+            return Message(NamespacesReady{});
+        case MessageKind::kParentReady:
+            return Message(ParentReady{});
+        case MessageKind::kSetUpDone:
+            return Message(SetUpDone{});
+        case MessageKind::kStartCommand:
+            return Message(StartCommand{});
+        case MessageKind::kForwardSignal: {
+            const std::uint8_t number = in.u8();
+            const bool from_terminal = in.u8() != 0;
+            if (!valid_signal(number)) {
+                return fail("signal number {} out of range", number);
+            }
+            return Message(ForwardSignal{number, from_terminal});
+        }
+        case MessageKind::kCommandStopped: {
+            const std::uint8_t number = in.u8();
+            if (!valid_signal(number)) {
+                return fail("signal number {} out of range", number);
+            }
+            return Message(CommandStopped{number});
+        }
+        case MessageKind::kSetUpFailed:
+            return decode_failure(in);
+    }
+    return fail("unknown message kind {}", static_cast<unsigned>(kind));
+}
+
+}  // namespace
+
+std::string encode(const Message& message) {
+    ByteWriter out;
+    std::visit(Encoder{out}, message);
+    return std::move(out).take();
+}
+
+Result<Message> decode(std::string_view packet) {
+    ByteReader in(packet);
+    const auto kind = static_cast<MessageKind>(in.u8());
+    Message message = TRY(decode_body(kind, in));
+    if (!in.ok() || !in.at_end()) {
+        return fail("message of kind {} has the wrong length", static_cast<unsigned>(kind));
+    }
+    return message;
+}
+
+}  // namespace rk::wire
