@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/network.h"
+#include "model/port_spec.h"
 
 #include <cstdint>
 #include <optional>
@@ -31,15 +32,25 @@ struct Options {
     NetworkDriver network = NetworkDriver::kHost;
     std::uint32_t mtu = 0;  // bytes, 0 = the driver's default
     std::optional<Ipv4Network> cidr;
-    std::string ifname;  // "" = the driver's default
-    bool disable_host_loopback = false;
+    std::string ifname;                  // "" = the driver's default
+    bool disable_host_loopback = false;  // always true with lxc-user-nic
     bool ipv6 = false;
     bool detach_netns = false;
 
+    // Network helpers: names to look up in PATH, or paths
+    std::string lxc_user_nic_binary;  // "" where none was found or the driver is another one
+    std::string lxc_user_nic_bridge;
+    std::string pasta_binary;
+    std::string slirp4netns_binary;
+    ToggleMode slirp4netns_sandbox = ToggleMode::kOff;
+    ToggleMode slirp4netns_seccomp = ToggleMode::kOff;
+    std::string vpnkit_binary;
+
     // Port
     PortDriver port_driver = PortDriver::kNone;
-    std::vector<std::string> publish;  // PortSpec texts in command-line order
+    std::vector<PortSpec> publish;  // in command-line order; no two claim the same parent port
     bool source_ip_transparent = true;
+    SourceIpBackend source_ip_transparent_backend = SourceIpBackend::kAuto;
 
     // Process
     bool pid_namespace = false;
@@ -47,10 +58,10 @@ struct Options {
     bool uts_namespace = false;
     bool ipc_namespace = false;
     ReaperMode reaper = ReaperMode::kAuto;
-    std::string evacuate_cgroup2;  // "" = no evacuation; never contains '/'
+    std::string evacuate_cgroup2;  // "" = no evacuation; one path component
 
     // State
-    std::string state_dir;  // as given; "" = a temporary one
+    std::string state_dir;  // absolute, cleaned, room for a socket in it; "" = a temporary one
 
     // SubID
     SubidSource subid_source = SubidSource::kAuto;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace rk::tools {
+
+/// What the command line knows and validates but nobody has built yet. Who builds it deletes its
+/// line.
+inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
+    "--net=builtin",
+    "--net=pasta",
+    "--net=slirp4netns",
+    "--net=vpnkit",
+    "--net=lxc-user-nic",
+    "--net=gvisor-tap-vsock",
+    "--port-driver=builtin",
+    "--port-driver=implicit",
+    "--port-driver=pesto",
+    "--port-driver=slirp4netns",
+    "--port-driver=gvisor-tap-vsock",
+    "--publish",
+});
+
+/// Refuses a flag, or a flag with a value, that is in the table.
+[[nodiscard]] inline Result<void> check_built(std::string_view what) {
+    if (std::find(kNotBuilt.begin(), kNotBuilt.end(), what) != kNotBuilt.end()) {
+        return fail("{} is not built yet", what);
+    }
+    return {};
+}
+
+}  // namespace rk::tools

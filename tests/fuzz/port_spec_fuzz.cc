@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever is accepted keeps its invariants and survives being written out and read again.
+#include "model/port_spec.h"
+
+#include <cstdlib>
+
+namespace {
+
+std::string bracketed(const std::string& ip) {
+    return ip.empty() ? ip : "[" + ip + "]";
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const auto spec = rk::model::PortSpec::parse(text);
+    if (!spec) {
+        return spec.error().message.empty() ? std::abort(), 0 : 0;
+    }
+    if (spec->parent_port() == 0 || spec->child_port() == 0) {
+        std::abort();
+    }
+    const std::string written =
+        fmt::format("{}:{}:{}:{}/{}", bracketed(spec->parent_ip()), spec->parent_port(),
+                    bracketed(spec->child_ip()), spec->child_port(), spec->proto());
+    const auto again = rk::model::PortSpec::parse(written);
+    if (!again || !(*again == *spec)) {
+        std::abort();
+    }
+    return 0;
+}
