@@ -9,6 +9,7 @@
 #include "wire/getsubids_output.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace rk::ns {
@@ -43,8 +44,10 @@ Result<FoundRanges> result_of(Run& run, sys::Deadline deadline, const Logger& lo
     const sys::ProgramOutcome outcome =
         TRY_CTX(run.program->wait(deadline), "failed to exec [{}]", shown);
     if (!outcome.success()) {
-        return fail("failed to exec [{}]: {} (stdout={}, stderr={})", shown, outcome.status_text(),
-                    shortened(outcome.standard_output), shortened(outcome.standard_error));
+        return fail(Error{fmt::format("failed to exec [{}]: {} (stdout={}, stderr={})", shown,
+                                      outcome.status_text(), quote(outcome.standard_output),
+                                      quote(outcome.standard_error)),
+                          outcome.timed_out ? ETIMEDOUT : 0});
     }
     wire::GetsubidsOutput output =
         TRY_CTX(wire::parse_getsubids_output(outcome.standard_output, shown),
@@ -72,10 +75,11 @@ Result<FoundRanges> pair_result(Run& by_name, Run& by_uid, std::string_view kind
     auto numbered = result_of(by_uid, deadline, log);
     if (!named && !numbered) {
         // "subuids" the second time for both kinds: the text users know.
-        return fail(
-            "failed to get {} by the username {}: {}; also failed to get subuids by the "
-            "UID {}: {}",
-            kind, quote(user.name), named.error().message, user.uid, numbered.error().message);
+        return fail(Error{fmt::format("failed to get {} by the username {}: {}; also failed to get "
+                                      "subuids by the UID {}: {}",
+                                      kind, quote(user.name), named.error().message, user.uid,
+                                      numbered.error().message),
+                          named.error().code});
     }
     FoundRanges all;
     append_new(all, std::move(named).value_or(FoundRanges{}));
