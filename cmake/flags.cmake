@@ -1,8 +1,7 @@
 # One interface target, `rk_flags`, carries what every translation unit is built with.
 add_library(rk_flags INTERFACE)
-target_include_directories(rk_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
-# Debian ships fmt as a shared library only; header-only keeps the programs static.
-target_compile_definitions(rk_flags INTERFACE FMT_HEADER_ONLY)
+# -iquote, not -I: <sys/file.h> must stay the system header beside our "sys/file.h".
+target_compile_options(rk_flags INTERFACE "SHELL:-iquote ${PROJECT_SOURCE_DIR}/src")
 
 target_compile_options(rk_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
@@ -10,6 +9,10 @@ target_compile_options(rk_flags INTERFACE
   -Wswitch-enum)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(rk_flags INTERFACE -Wduplicated-cond -Wduplicated-branches -Wlogical-op)
+  if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # gcc 12 takes the storage of a moved std::optional<std::variant<...>> for uninitialised.
+    target_compile_options(rk_flags INTERFACE -Wno-maybe-uninitialized)
+  endif()
 endif()
 if(RK_WERROR)
   target_compile_options(rk_flags INTERFACE -Werror)
@@ -18,6 +21,12 @@ endif()
 target_compile_options(rk_flags INTERFACE
   -fstack-protector-strong -fcf-protection -ffunction-sections -fdata-sections -fPIE)
 target_link_options(rk_flags INTERFACE -Wl,-z,relro,-z,now -Wl,--gc-sections)
+
+# Set-up code runs once, so its size costs more than its speed: pages to fault in at each start, and
+# to keep resident. With -O2 the two idle processes need 1604 KiB (PSS), with -Os 1352.
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG")
+# Keeps std::locale with its 400 KiB of facets out of the programs; numbers are never grouped.
+target_compile_definitions(rk_flags INTERFACE FMT_STATIC_THOUSANDS_SEPARATOR=44)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(rk_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch/supervisor.h"
+
+#include "sys/file.h"
+#include "sys/memory.h"
+
+#include <csignal>
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+namespace rk::launch {
+
+namespace {
+
+// Stops this process until somebody (the shell's fg or bg) continues it. Without a controlling
+// terminal there is no shell that waits for the stop, and a service must go on serving.
+void stop_with_command() {
+    if (sys::open_file("/dev/tty", O_RDWR | O_NOCTTY)) {
+        ::kill(::getpid(), SIGSTOP);
+    }
+}
+
+}  // namespace
+
+Result<sys::ExitStatus> Supervisor::run() {
+    loop::EventLoop loop = TRY(loop::EventLoop::create());
+    TRY(loop.add(signals_.fd(), EPOLLIN, [this](std::uint32_t /*events*/) { on_signals(); }));
+    TRY(loop.add(child_.channel().fd(), EPOLLIN,
+                 [this, &loop](std::uint32_t /*events*/) { on_channel(loop); }));
+    reap();  // its end may have been signalled while the set-up read the signals
+    sys::release_start_up_memory();
+    while (!ended_) {
+        TRY(loop.run_once());
+    }
+    return *ended_;
+}
+
+void Supervisor::on_signals() {
+    while (const auto signal = signals_.next()) {
+        if (signal->number == SIGCHLD) {
+            reap();
+            continue;
+        }
+        // A child that is gone needs no signal; its SIGCHLD is on the way.
+        static_cast<void>(child_.channel().send(wire::ForwardSignal{
+            static_cast<std::uint8_t>(signal->number), signal->from_kernel}));
+    }
+}
+
+void Supervisor::on_channel(loop::EventLoop& loop) {
+    const auto arrival = child_.channel().receive();
+    if (!arrival || arrival->end) {
+        loop.remove(child_.channel().fd());  // SIGCHLD says the rest
+        return;
+    }
+    if (arrival->message && std::holds_alternative<wire::CommandStopped>(*arrival->message)) {
+        stop_with_command();
+    }
+}
+
+void Supervisor::reap() {
+    while (!ended_) {
+        const auto event = sys::next_child_event(child_.pid());
+        if (!event) {
+            return;
+        }
+        if (event->kind == sys::ChildEvent::Kind::kExited) {
+            ended_ = event->status;
+            child_.forget();
+        }
+    }
+}
+
+}  // namespace rk::launch
