@@ -45,8 +45,8 @@ Result<FoundRanges> result_of(Run& run, sys::Deadline deadline, const Logger& lo
         TRY_CTX(run.program->wait(deadline), "failed to exec [{}]", shown);
     if (!outcome.success()) {
         return fail(Error{fmt::format("failed to exec [{}]: {} (stdout={}, stderr={})", shown,
-                                      outcome.status_text(), quote(outcome.standard_output),
-                                      quote(outcome.standard_error)),
+                                      outcome.status_text(), shortened(outcome.standard_output),
+                                      shortened(outcome.standard_error)),
                           outcome.timed_out ? ETIMEDOUT : 0});
     }
     wire::GetsubidsOutput output =
