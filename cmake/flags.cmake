@@ -19,7 +19,10 @@ if(RK_WERROR)
 endif()
 
 target_compile_options(rk_flags INTERFACE
-  -fstack-protector-strong -fcf-protection -ffunction-sections -fdata-sections -fPIE)
+  -fstack-protector-strong -ffunction-sections -fdata-sections -fPIE)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
+  target_compile_options(rk_flags INTERFACE -fcf-protection) # Intel CET; other compilers refuse it
+endif()
 target_link_options(rk_flags INTERFACE -Wl,-z,relro,-z,now -Wl,--gc-sections)
 
 # Set-up code runs once, so its size costs more than its speed: pages to fault in at each start, and
