@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/init.h"
 
-#include "sys/memory.h"
+#include "launch/idle_loop.h"
 
 #include <csignal>
 
@@ -17,10 +17,7 @@ Result<sys::ExitStatus> Init::run(pid_t pid) {
     TRY(loop.add(signals_.fd(), EPOLLIN, [this](std::uint32_t /*events*/) { on_signals(); }));
     TRY(loop.add(channel_.fd(), EPOLLIN, [this](std::uint32_t /*events*/) { on_channel(); }));
     reap();  // the command may have ended before we listened
-    sys::release_start_up_memory();
-    while (!ended_) {
-        TRY(loop.run_once());
-    }
+    TRY(run_until(loop, [this] { return ended_.has_value(); }));
     return *ended_;
 }
 

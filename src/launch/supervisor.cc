@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/supervisor.h"
 
+#include "launch/idle_loop.h"
 #include "sys/file.h"
-#include "sys/memory.h"
 
 #include <csignal>
 
@@ -30,10 +30,7 @@ Result<sys::ExitStatus> Supervisor::run() {
     TRY(loop.add(child_.channel().fd(), EPOLLIN,
                  [this, &loop](std::uint32_t /*events*/) { on_channel(loop); }));
     reap();  // its end may have been signalled while the set-up read the signals
-    sys::release_start_up_memory();
-    while (!ended_) {
-        TRY(loop.run_once());
-    }
+    TRY(run_until(loop, [this] { return ended_.has_value(); }));
     return *ended_;
 }
 
