@@ -12,7 +12,7 @@ namespace rk {
 /// The one reader of untrusted binary bytes. Integers are little-endian. After the first read past
 /// the end every further read fails too, so a decoder may check once at the end (ok()).
 class ByteReader {
-public:
+ public:
     explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
 
     [[nodiscard]] std::uint8_t u8() { return static_cast<std::uint8_t>(unsigned_integer(1)); }
@@ -37,7 +37,7 @@ public:
     [[nodiscard]] bool at_end() const { return rest_.empty(); }
     [[nodiscard]] std::size_t left() const { return rest_.size(); }
 
-private:
+ private:
     std::uint64_t unsigned_integer(std::size_t width) {
         const std::string_view raw = bytes(width);
         std::uint64_t value = 0;
@@ -53,7 +53,7 @@ private:
 
 /// The writer that ByteReader reads.
 class ByteWriter {
-public:
+ public:
     ByteWriter& u8(std::uint8_t value) { return unsigned_integer(value, 1); }
     ByteWriter& u16(std::uint16_t value) { return unsigned_integer(value, 2); }
     ByteWriter& u32(std::uint32_t value) { return unsigned_integer(value, 4); }
@@ -76,7 +76,7 @@ public:
     [[nodiscard]] const std::string& written() const { return out_; }
     [[nodiscard]] std::string take() && { return std::move(out_); }
 
-private:
+ private:
     ByteWriter& unsigned_integer(std::uint64_t value, std::size_t width) {
         for (std::size_t i = 0; i < width; ++i) {
             out_ += static_cast<char>(value & 0xffU);

@@ -24,7 +24,8 @@ struct Error {
 };
 
 /// The text the Go runtime prints for an errno ("permission denied"): users' scripts and the
-/// engines' tests match on these, and they are glibc's untranslated texts with a small first letter.
+/// engines' tests match on these, and they are glibc's untranslated texts with a small first
+/// letter.
 [[nodiscard]] std::string errno_text(int code);
 
 /// The name Go prints for a signal ("killed", "user defined signal 1", otherwise "signal 34").

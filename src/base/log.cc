@@ -77,15 +77,14 @@ std::string format_log_line(LogLevel level, std::string_view message, bool termi
 }
 
 Logger::Logger(Options options)
-    : options_(std::move(options)), started_(std::chrono::steady_clock::now()) {
-}
+    : options_(std::move(options)), started_(std::chrono::steady_clock::now()) {}
 
 void Logger::write(LogLevel level, std::string_view message) const {
     const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::steady_clock::now() - started_);
     const std::string text = fmt::format("[rootlesskit:{}] {}", options_.id, message);
-    write_all(options_.fd, format_log_line(level, text, options_.terminal, std::time(nullptr),
-                                           uptime.count()));
+    write_all(options_.fd,
+              format_log_line(level, text, options_.terminal, std::time(nullptr), uptime.count()));
 }
 
 void Logger::fatal(std::string_view message) const {

@@ -4,9 +4,11 @@
 //
 // * A function that can fail in a way its caller may meet returns Result<T>. It neither prints nor
 //   exits; only tools/ and the event loops log.
-// * TRY(expr) yields the value or returns the error unchanged. TRY_CTX(expr, fmt, ...) adds "what we
+// * TRY(expr) yields the value or returns the error unchanged. TRY_CTX(expr, fmt, ...) adds "what
+// we
 //   tried, on what" once per floor, so the final line reads from the outside in.
-// * Expected failures are values, bugs are assertions. Nobody compares an error's text: callers that
+// * Expected failures are values, bugs are assertions. Nobody compares an error's text: callers
+// that
 //   react look at Error::code.
 #pragma once
 
@@ -38,8 +40,7 @@ template <typename T>
 T take_value(Result<T>&& result) {
     return std::move(*result);
 }
-inline void take_value(Result<void>&& /*result*/) {
-}
+inline void take_value(Result<void>&& /*result*/) {}
 
 }  // namespace detail
 
@@ -47,21 +48,21 @@ inline void take_value(Result<void>&& /*result*/) {
 
 // GNU statement expressions: both compilers we support have them, and they let TRY stand where a
 // value stands (`Fd s = TRY(open_dir(path));`).
-#define TRY(expression)                                        \
-    __extension__({                                            \
-        auto rk_result_ = (expression);                        \
-        if (!rk_result_) {                                     \
-            return ::rk::fail(std::move(rk_result_).error());  \
-        }                                                      \
-        ::rk::detail::take_value(std::move(rk_result_));       \
+#define TRY(expression)                                       \
+    __extension__({                                           \
+        auto rk_result_ = (expression);                       \
+        if (!rk_result_) {                                    \
+            return ::rk::fail(std::move(rk_result_).error()); \
+        }                                                     \
+        ::rk::detail::take_value(std::move(rk_result_));      \
     })
 
-#define TRY_CTX(expression, ...)                                                             \
-    __extension__({                                                                          \
-        auto rk_result_ = (expression);                                                      \
-        if (!rk_result_) {                                                                   \
-            return ::rk::fail(                                                               \
-                std::move(rk_result_).error().with_context(::fmt::format(__VA_ARGS__)));     \
-        }                                                                                    \
-        ::rk::detail::take_value(std::move(rk_result_));                                     \
+#define TRY_CTX(expression, ...)                                                         \
+    __extension__({                                                                      \
+        auto rk_result_ = (expression);                                                  \
+        if (!rk_result_) {                                                               \
+            return ::rk::fail(                                                           \
+                std::move(rk_result_).error().with_context(::fmt::format(__VA_ARGS__))); \
+        }                                                                                \
+        ::rk::detail::take_value(std::move(rk_result_));                                 \
     })

@@ -10,9 +10,10 @@
 
 namespace rk::launch {
 
-/// One end of the pair that parent and child talk over; see wire/handshake.h for the order of things.
+/// One end of the pair that parent and child talk over; see wire/handshake.h for the order of
+/// things.
 class Channel {
-public:
+ public:
     explicit Channel(sys::Fd socket) : socket_(std::move(socket)) {}
     [[nodiscard]] static Result<std::pair<Channel, Channel>> create_pair();
 
@@ -30,7 +31,7 @@ public:
     /// Waits for the next message; the other side's death is the error "EOF".
     [[nodiscard]] Result<wire::Message> wait() const;
 
-private:
+ private:
     sys::Fd socket_;
 };
 

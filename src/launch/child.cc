@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace rk::launch {
 
@@ -121,6 +122,11 @@ Result<void> Child::receive_config() {
 }
 
 Result<void> Child::check_capabilities() {
+    // newuidmap and newgidmap said they had done it; without a uid map there would be no
+    // capability.
+    if (::getgid() != 0) {
+        return fail("newgidmap ended without an error, but group 0 is not mapped");
+    }
     if (!sys::has_effective_capability(sys::Capability::kSysAdmin)) {
         return fail(Error{"the new user namespace gives no capabilities", EPERM});
     }

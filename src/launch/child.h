@@ -13,19 +13,19 @@
 
 namespace rk::launch {
 
-/// The channel's number, if this process was started as the child: the variable is there and names a
-/// seqpacket socket. Anything else is somebody's stray variable.
+/// The channel's number, if this process was started as the child: the variable is there and names
+/// a seqpacket socket. Anything else is somebody's stray variable.
 [[nodiscard]] std::optional<Channel> adopt_child_channel(const sys::Environment& environment);
 
 /// The child: root of the new namespaces. Sets them up, then is the command's init.
 class Child {
-public:
+ public:
     Child(model::Options options, sys::Environment environment, const Logger& log, Channel channel);
 
     /// Runs to the command's end and returns the exit code; prints its own errors.
     [[nodiscard]] int run();
 
-private:
+ private:
     [[nodiscard]] Result<void> set_up();
     [[nodiscard]] Result<void> receive_config();
     [[nodiscard]] Result<void> check_capabilities();

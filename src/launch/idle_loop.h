@@ -12,7 +12,8 @@
 namespace rk::launch {
 
 /// Runs the loop until `done()`. A process that is still there after a second will mostly sleep for
-/// the rest of its life, and gives back what its start needed; a short command is not delayed by it.
+/// the rest of its life, and gives back what its start needed; a short command is not delayed by
+/// it.
 template <typename Predicate>
 [[nodiscard]] Result<void> run_until(loop::EventLoop& loop, Predicate done) {
     std::optional<sys::Deadline> settled = sys::Deadline::after(std::chrono::seconds(1));

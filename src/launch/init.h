@@ -7,10 +7,10 @@
 // ends with the command's status. It kills the command and ends when the parent is gone.
 //
 // Job control without a reaper: the command shares our process group, so the terminal stops and
-// continues it directly; the child sees the stop, tells the parent, and the parent stops itself, which
-// is what the shell waits for. With a reaper the command has a session of its own, where the kernel
-// ignores the terminal's stop (its process group is orphaned, setpgid(2)); then a stop from the
-// terminal becomes SIGSTOP to the command's group, and SIGCONT is passed to the group.
+// continues it directly; the child sees the stop, tells the parent, and the parent stops itself,
+// which is what the shell waits for. With a reaper the command has a session of its own, where the
+// kernel ignores the terminal's stop (its process group is orphaned, setpgid(2)); then a stop from
+// the terminal becomes SIGSTOP to the command's group, and SIGCONT is passed to the group.
 #pragma once
 
 #include "base/log.h"
@@ -30,7 +30,7 @@
 namespace rk::launch {
 
 class Init {
-public:
+ public:
     struct Options {
         bool reap = false;  // reap every child; the command has a session of its own
     };
@@ -42,7 +42,7 @@ public:
     /// Runs until the command `pid` has ended, and returns how.
     [[nodiscard]] Result<sys::ExitStatus> run(pid_t pid);
 
-private:
+ private:
     void on_signals();
     void on_channel();
     void on_signal(int number, SignalPath path, bool from_terminal);

@@ -49,8 +49,7 @@ bool worth_a_diagnosis(int code) {
 }  // namespace
 
 Parent::Parent(ParentInput input, const Logger& log)
-    : input_(std::move(input)), options_(input_.options), log_(log), timer_(log) {
-}
+    : input_(std::move(input)), options_(input_.options), log_(log), timer_(log) {}
 
 ParentOutcome Parent::run() {
     const Result<int> code = launch();
@@ -92,8 +91,8 @@ Result<int> Parent::launch() {
 
 Result<ns::IdMaps> Parent::compute_maps() {
     user_ = TRY(ns::find_user(input_.environment, log_));
-    const auto ranges = ns::compute_subid_ranges(options_.subid_source, *user_,
-                                                 input_.environment, log_);
+    const auto ranges =
+        ns::compute_subid_ranges(options_.subid_source, *user_, input_.environment, log_);
     if (!ranges) {
         doctor::Failure failure;
         failure.stage = doctor::Stage::kFindSubids;
@@ -136,10 +135,15 @@ Result<ChildProcess> Parent::start_child(const StateDir& state_dir) {
 }
 
 Result<void> Parent::map_ids(const ChildProcess& child, const ns::IdMaps& maps) {
+    const sys::Interrupt interrupt{signals_->fd(), [this] { return !check_interruption(); }};
     const ns::IdMapResult written =
-        ns::write_id_maps(options_.subid_source, child.pid(), maps, input_.environment);
+        ns::write_id_maps(options_.subid_source, child.pid(), maps, input_.environment,
+                          sys::Deadline::after(ns::kIdMapTime), &interrupt);
     if (written) {
         return {};
+    }
+    if (outcome_.interrupted_by != 0) {
+        return fail(interruption());
     }
     const ns::IdMapFailure& why = written.error();
     doctor::Failure failure;
@@ -169,8 +173,8 @@ template <typename T>
 Result<void> Parent::wait_for(ChildProcess& child) {
     const sys::Deadline deadline = sys::Deadline::after(kStepPatience);
     for (;;) {
-        std::array<pollfd, 2> ready{{{child.channel().fd().number(), POLLIN, 0},
-                                     {signals_->fd().number(), POLLIN, 0}}};
+        std::array<pollfd, 2> ready{
+            {{child.channel().fd().number(), POLLIN, 0}, {signals_->fd().number(), POLLIN, 0}}};
         if (::poll(ready.data(), ready.size(), deadline.poll_timeout()) == 0) {
             return fail("the child did not finish its set-up within {} seconds",
                         kStepPatience.count());
@@ -197,10 +201,14 @@ Result<void> Parent::check_interruption() {
     while (const auto signal = signals_->next()) {
         if (ends_the_set_up(signal->number)) {
             outcome_.interrupted_by = signal->number;
-            return fail("set-up ended by a signal: {}", signal_text(signal->number));
+            return fail(interruption());
         }
     }
     return {};
+}
+
+Error Parent::interruption() const {
+    return make_error("set-up ended by a signal: {}", signal_text(outcome_.interrupted_by));
 }
 
 Error Parent::child_ended(const sys::ExitStatus& status) {
@@ -225,7 +233,8 @@ Error Parent::child_failed(ChildProcess& child, const wire::SetUpFailed& failure
         known.child = child.pid();
         explain(std::move(known));
     }
-    // The child has waited for this, so that it could still be looked at; now it says why and exits.
+    // The child has waited for this, so that it could still be looked at; now it says why and
+    // exits.
     static_cast<void>(child.channel().send(wire::StartCommand{}));
     const sys::ExitStatus status = child.wait_or_kill();
     if (failure.step == wire::ChildStep::kExec) {

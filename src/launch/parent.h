@@ -42,12 +42,12 @@ struct ParentOutcome {
 /// The process the user started: makes the state directory and the child, maps the IDs, lets the
 /// child set its namespaces up, then supervises. Whatever happens, nothing of it is left behind.
 class Parent {
-public:
+ public:
     Parent(ParentInput input, const Logger& log);
 
     [[nodiscard]] ParentOutcome run();
 
-private:
+ private:
     [[nodiscard]] Result<int> launch();
     [[nodiscard]] Result<ns::IdMaps> compute_maps();
     [[nodiscard]] Result<StateDir> open_state_dir() const;
@@ -59,6 +59,7 @@ private:
     template <typename T>
     [[nodiscard]] Result<void> wait_for(ChildProcess& child);
     [[nodiscard]] Result<void> check_interruption();
+    [[nodiscard]] Error interruption() const;
     [[nodiscard]] Error child_ended(const sys::ExitStatus& status);
     [[nodiscard]] Error child_failed(ChildProcess& child, const wire::SetUpFailed& failure);
     void explain(doctor::Failure failure);

@@ -3,9 +3,9 @@
 // Theory of operation
 //
 // A signal can reach the command on three ways: from its sender directly, through the child, and
-// through the parent and the child. A terminal's Ctrl-C goes to parent, child and command at once, so
-// passing it on would deliver it three times (known-defects D39), and some daemons take the third
-// SIGINT as "stop without cleaning up". The child knows enough to choose:
+// through the parent and the child. A terminal's Ctrl-C goes to parent, child and command at once,
+// so passing it on would deliver it three times (known-defects D39), and some daemons take the
+// third SIGINT as "stop without cleaning up". The child knows enough to choose:
 //
 // * what the terminal sent to the whole foreground group has already reached a command that shares
 //   our process group; a command in a session of its own (reaper) got nothing and needs it;
@@ -26,7 +26,7 @@ namespace rk::launch {
 enum class SignalPath { kDirect, kViaParent };
 
 class SignalPolicy {
-public:
+ public:
     using Clock = std::chrono::steady_clock;
 
     /// Two arrivals on different ways within this span are one act.
@@ -36,7 +36,7 @@ public:
     [[nodiscard]] bool deliver(int signal_number, SignalPath path, bool from_terminal,
                                bool command_in_our_group, Clock::time_point now);
 
-private:
+ private:
     struct Last {
         bool seen = false;
         SignalPath path = SignalPath::kDirect;
@@ -46,7 +46,8 @@ private:
     std::array<Last, kStandardSignals> last_{};
 };
 
-/// Whether a terminal sends the signal to the foreground process group because of a key or a resize.
+/// Whether a terminal sends the signal to the foreground process group because of a key or a
+/// resize.
 [[nodiscard]] bool is_terminal_signal(int signal_number);
 /// Whether it stops a process by default and belongs to job control.
 [[nodiscard]] bool is_job_stop(int signal_number);

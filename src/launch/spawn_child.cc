@@ -58,10 +58,10 @@ void report_exec_failure(int channel, int code) {
     ::_exit(1);
 }
 
-// A program with a file capability is not dumpable (prctl(2)), its clone's /proc files then belong to
-// root, and newuidmap refuses to serve a process that is not its caller's.
+// A program with a file capability is not dumpable (prctl(2)), its clone's /proc files then belong
+// to root, and newuidmap refuses to serve a process that is not its caller's.
 class DumpableForClone {
-public:
+ public:
     DumpableForClone() : before_(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)) {
         ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     }
@@ -75,7 +75,7 @@ public:
         }
     }
 
-private:
+ private:
     int before_;
 };
 

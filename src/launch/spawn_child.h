@@ -17,7 +17,7 @@ namespace rk::launch {
 /// The child as the parent holds it: killed and reaped at the end of its life unless it was seen to
 /// exit before, so that no way out of the set-up leaves it behind.
 class ChildProcess {
-public:
+ public:
     ChildProcess(pid_t pid, Channel channel) : pid_(pid), channel_(std::move(channel)) {}
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;
@@ -33,14 +33,14 @@ public:
     /// The caller has reaped it.
     void forget() { pid_ = 0; }
 
-private:
+ private:
     pid_t pid_;
     Channel channel_;
 };
 
-/// Clones a process into the given new namespaces. It waits there, with every capability but not one
-/// mapped ID, until it is told that its IDs are mapped; then it becomes this program again, with
-/// `argv` and `environment` (to which the channel's number is added).
+/// Clones a process into the given new namespaces. It waits there, with every capability but not
+/// one mapped ID, until it is told that its IDs are mapped; then it becomes this program again,
+/// with `argv` and `environment` (to which the channel's number is added).
 [[nodiscard]] Result<ChildProcess> spawn_child(unsigned long namespace_flags,
                                                const std::vector<std::string>& argv,
                                                sys::Environment environment);

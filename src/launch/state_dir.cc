@@ -2,6 +2,7 @@
 #include "launch/state_dir.h"
 
 #include "base/text.h"
+#include "sys/directory.h"
 #include "sys/file.h"
 
 #include <algorithm>
@@ -23,10 +24,18 @@ constexpr const char* kLockName = "lock";
 
 // What a run of ours, or of the original, may leave behind. Only these names are ever removed.
 constexpr std::array<std::string_view, 12> kOwnFiles = {
-    "child_pid",     ".child_pid.new",     "api.sock",
-    "netns",         "resolv.conf",        "hosts",
-    ".s4nn.sock",    ".bp.sock",           ".bp-ready.pipe",
-    ".notify.sock",  "vpnkit-ethernet.sock", "gvisortapvsock/tap.sock",
+    "child_pid",
+    ".child_pid.new",
+    "api.sock",
+    "netns",
+    "resolv.conf",
+    "hosts",
+    ".s4nn.sock",
+    ".bp.sock",
+    ".bp-ready.pipe",
+    ".notify.sock",
+    "vpnkit-ethernet.sock",
+    "gvisortapvsock/tap.sock",
 };
 constexpr const char* kOwnSubdirectory = "gvisortapvsock";
 
@@ -46,7 +55,8 @@ Result<void> refuse_foreign(sys::FdRef directory, const std::string& path) {
         return {};
     }
     return fail(
-        "refusing to use state directory {}: it is not empty and has no \"lock\" file of a previous "
+        "refusing to use state directory {}: it is not empty and has no \"lock\" file of a "
+        "previous "
         "RootlessKit (it contains {}); choose an empty or a new directory",
         path, quote(*std::ranges::min_element(names)));
 }
@@ -108,6 +118,7 @@ Result<StateDir> StateDir::create_temporary(std::string_view tmpdir) {
         const std::string path =
             TRY(sys::absolute_path(fmt::format("{}/rootlesskit{}", parent, random_digits())));
         if (::mkdir(path.c_str(), 0700) == 0) {
+            ::chmod(path.c_str(), 0700);  // whatever the umask
             Result<StateDir> taken = take(path);
             if (!taken) {
                 ::rmdir(path.c_str());
@@ -150,9 +161,9 @@ Result<StateDir> StateDir::take(const std::string& path) {
 void StateDir::hold_directory() {
     // Non-blocking: whoever holds LOCK_EX here (a tidy-up job) must not stop a start.
     if (::flock(directory_.number(), LOCK_SH | LOCK_NB) < 0) {
-        lock_warning_ = fmt::format(
-            "failed to take a shared lock on {} ({}): systemd-tmpfiles may clean it up", path_,
-            errno_text(errno));
+        lock_warning_ =
+            fmt::format("failed to take a shared lock on {} ({}): systemd-tmpfiles may clean it up",
+                        path_, errno_text(errno));
     }
 }
 
@@ -174,8 +185,7 @@ Result<void> StateDir::create_mount_point(const std::string& name, mode_t mode) 
 
 void StateDir::remove() const {
     remove_own_files(directory_);
-    const auto names = sys::list_directory(directory_, path_);
-    if (!names || names->size() != 1 || names->front() != kLockName) {
+    if (!sys::has_no_entry_but(directory_, kLockName)) {
         return;  // the user's files live here: `lock` stays as our mark
     }
     ::unlinkat(directory_.number(), kLockName, 0);

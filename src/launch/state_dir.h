@@ -5,14 +5,15 @@
 // A state directory is ours from the moment we hold flock(LOCK_EX) on its file `lock` until after
 // its removal; in between nobody else can use, empty or remove it. A directory that already holds
 // something is only taken if it carries our mark, a `lock` file (ours or the original's, left by a
-// crash or by a run in which the user kept files there); anything else is refused untouched, because
+// crash or by a run in which the user kept files there); anything else is refused untouched,
+// because
 // `--state-dir=$HOME` must not cost a home. At start the known leftovers of a crash are removed and
 // nothing else; at the end our files go, and the directory goes if that leaves it empty. If the
 // user's own files are still there, the directory stays with `lock` as the mark.
 //
-// Removing the last of it races with another start: `lock` is unlinked while it is still held, so the
-// other side either finds it locked, or opens a new file, or gets the lock of an unlinked file and
-// notices that the name no longer leads to it; then it tries again.
+// Removing the last of it races with another start: `lock` is unlinked while it is still held, so
+// the other side either finds it locked, or opens a new file, or gets the lock of an unlinked file
+// and notices that the name no longer leads to it; then it tries again.
 //
 // A shared flock on the directory itself keeps systemd-tmpfiles from ageing it away.
 #pragma once
@@ -29,7 +30,7 @@
 namespace rk::launch {
 
 class StateDir {
-public:
+ public:
     /// Makes rootlesskit<digits> (0700) below $TMPDIR or /tmp and locks it.
     [[nodiscard]] static Result<StateDir> create_temporary(std::string_view tmpdir);
     /// Takes the given directory (absolute, cleaned), making it (0755 & umask) where it is missing.
@@ -53,7 +54,7 @@ public:
     /// Makes an empty file with that mode for a bind mount.
     [[nodiscard]] Result<void> create_mount_point(const std::string& name, mode_t mode) const;
 
-private:
+ private:
     StateDir(std::string path, sys::Fd directory, sys::Fd lock);
     void hold_directory();
     void remove() const;

@@ -11,7 +11,7 @@ namespace rk::launch {
 
 /// Writes how long each step of the set-up took to the debug log.
 class StepTimer {
-public:
+ public:
     explicit StepTimer(const Logger& log) : log_(log) {}
 
     /// Call as step("name", work()): the argument has been evaluated by then, so the time since the
@@ -25,7 +25,7 @@ public:
         return std::forward<T>(result);
     }
 
-private:
+ private:
     using Clock = std::chrono::steady_clock;
     const Logger& log_;
     mutable Clock::time_point last_ = Clock::now();

@@ -41,8 +41,8 @@ void Supervisor::on_signals() {
             continue;
         }
         // A child that is gone needs no signal; its SIGCHLD is on the way.
-        static_cast<void>(child_.channel().send(wire::ForwardSignal{
-            static_cast<std::uint8_t>(signal->number), signal->from_kernel}));
+        static_cast<void>(child_.channel().send(
+            wire::ForwardSignal{static_cast<std::uint8_t>(signal->number), signal->from_kernel}));
     }
 }
 

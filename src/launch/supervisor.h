@@ -15,7 +15,7 @@ namespace rk::launch {
 /// child's end is the end, and when the command was stopped from the terminal the parent stops too,
 /// so that the shell that waits for it takes the terminal back.
 class Supervisor {
-public:
+ public:
     /// Borrows both.
     Supervisor(ChildProcess& child, const sys::SignalFd& signals)
         : child_(child), signals_(signals) {}
@@ -23,7 +23,7 @@ public:
     /// Runs until the child has ended, reaps it and returns how it ended.
     [[nodiscard]] Result<sys::ExitStatus> run();
 
-private:
+ private:
     void on_signals();
     void on_channel(loop::EventLoop& loop);
     void reap();

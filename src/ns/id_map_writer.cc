@@ -18,6 +18,12 @@ constexpr std::string_view kTask = "failed to setup UID/GID map";
 // Of what a program printed, this much is in our one error line (bytes).
 constexpr std::size_t kMaxShownOutput = 1024;
 
+// How long to wait, and for what else.
+struct Patience {
+    sys::Deadline deadline;
+    const sys::Interrupt* interrupt;
+};
+
 // One run of newuidmap or newgidmap.
 class MapProgram {
  public:
@@ -44,8 +50,8 @@ class MapProgram {
         return {};
     }
 
-    IdMapResult finish(sys::Deadline deadline) {
-        auto outcome = running_->wait(deadline);
+    IdMapResult finish(const Patience& patience) {
+        auto outcome = running_->wait(patience.deadline, patience.interrupt);
         if (!outcome) {
             return refuse(IdMapStep::kRunProgram, std::move(outcome).error());
         }
@@ -88,17 +94,17 @@ class MapProgram {
 };
 
 IdMapResult run_programs(pid_t child, const IdMaps& maps, const sys::Environment& environment,
-                         sys::Deadline deadline) {
+                         const Patience& patience) {
     MapProgram newuidmap("newuidmap", child, maps.uids);
     MapProgram newgidmap("newgidmap", child, maps.gids);
     if (auto started = newuidmap.start(environment); !started) {
         return started;
     }
     const IdMapResult gid_started = newgidmap.start(environment);
-    if (auto finished = newuidmap.finish(deadline); !finished) {
+    if (auto finished = newuidmap.finish(patience); !finished) {
         return finished;
     }
-    return gid_started ? newgidmap.finish(deadline) : gid_started;
+    return gid_started ? newgidmap.finish(patience) : gid_started;
 }
 
 std::string own_line(const model::IdMap& map) {
@@ -133,11 +139,12 @@ IdMaps make_id_maps(const UserIdentity& user, const SubidRanges& ranges) {
 }
 
 IdMapResult write_id_maps(model::SubidSource source, pid_t child, const IdMaps& maps,
-                          const sys::Environment& environment, sys::Deadline deadline) {
+                          const sys::Environment& environment, sys::Deadline deadline,
+                          const sys::Interrupt* interrupt) {
     if (source == model::SubidSource::kNone) {
         return write_own_ids(child, maps);
     }
-    return run_programs(child, maps, environment, deadline);
+    return run_programs(child, maps, environment, Patience{deadline, interrupt});
 }
 
 }  // namespace rk::ns

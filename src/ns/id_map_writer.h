@@ -9,6 +9,7 @@
 #include "sys/clock.h"
 #include "sys/environment.h"
 #include "sys/process.h"
+#include "sys/run_program.h"
 
 #include <tl/expected.hpp>
 
@@ -63,6 +64,7 @@ using IdMapResult = tl::expected<void, IdMapFailure>;
 /// ...] failed: OUTPUT: exit status N".
 [[nodiscard]] IdMapResult write_id_maps(model::SubidSource source, pid_t child, const IdMaps& maps,
                                         const sys::Environment& environment,
-                                        sys::Deadline deadline = sys::Deadline::after(kIdMapTime));
+                                        sys::Deadline deadline = sys::Deadline::after(kIdMapTime),
+                                        const sys::Interrupt* interrupt = nullptr);
 
 }  // namespace rk::ns

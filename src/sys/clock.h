@@ -7,7 +7,7 @@ namespace rk::sys {
 
 /// A point in time after which waiting is an error. All waits of the set-up are bounded by one.
 class Deadline {
-public:
+ public:
     using Clock = std::chrono::steady_clock;
 
     [[nodiscard]] static Deadline after(std::chrono::milliseconds span) {
@@ -21,7 +21,7 @@ public:
     }
     [[nodiscard]] bool passed() const { return Clock::now() >= when_; }
 
-private:
+ private:
     explicit Deadline(Clock::time_point when) : when_(when) {}
     Clock::time_point when_;
 };

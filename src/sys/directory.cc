@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,6 +48,27 @@ Result<void> remove_entry_at(FdRef directory, const std::string& name) {
         return {};
     }
     return fail(errno_error(errno, "remove " + name));
+}
+
+bool has_no_entry_but(FdRef directory, std::string_view name) {
+    alignas(dirent64) std::array<char, 4096>
+        entries;  // NOLINT(*-member-init): filled by the kernel
+    ::lseek(directory.number(), 0, SEEK_SET);
+    for (;;) {
+        const ssize_t got = ::getdents64(directory.number(), entries.data(), entries.size());
+        if (got <= 0) {
+            return got == 0;
+        }
+        for (ssize_t offset = 0; offset < got;) {
+            // NOLINTNEXTLINE(*-reinterpret-cast): getdents64(2) packs records of this type
+            const auto* entry = reinterpret_cast<const dirent64*>(entries.data() + offset);
+            const std::string_view entry_name = entry->d_name;
+            if (entry_name != "." && entry_name != ".." && entry_name != name) {
+                return false;
+            }
+            offset += entry->d_reclen;
+        }
+    }
 }
 
 Result<std::string> resolve_path(const std::string& path) {

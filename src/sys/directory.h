@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <sys/types.h>
 
@@ -24,6 +25,10 @@ namespace rk::sys {
 /// Removes one entry: a file, a link or an *empty* directory. Never recurses.
 /// Error: "remove NAME: why".
 [[nodiscard]] Result<void> remove_entry_at(FdRef directory, const std::string& name);
+
+/// Whether an open directory holds nothing but that entry, or nothing at all. Needs no further
+/// descriptor, so it works at the limit of open files. False where the directory cannot be read.
+[[nodiscard]] bool has_no_entry_but(FdRef directory, std::string_view name);
 
 /// The path without symlinks, "." and ".." (realpath(3)). Error: "resolve PATH: why".
 [[nodiscard]] Result<std::string> resolve_path(const std::string& path);

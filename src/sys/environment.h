@@ -13,7 +13,7 @@ namespace rk::sys {
 /// A copy of an environment block, kept in order: the command must get its caller's, unchanged but
 /// for what we set or remove.
 class Environment {
-public:
+ public:
     Environment() = default;
     explicit Environment(std::vector<std::string> entries) : entries_(std::move(entries)) {}
     /// This process's block.
@@ -26,7 +26,7 @@ public:
     void remove(std::string_view name);
     [[nodiscard]] const std::vector<std::string>& entries() const { return entries_; }
 
-private:
+ private:
     std::vector<std::string> entries_;
 };
 

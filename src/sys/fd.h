@@ -7,18 +7,18 @@ namespace rk::sys {
 
 /// A borrowed file descriptor: valid as long as its owner lives. Never closes.
 class FdRef {
-public:
+ public:
     constexpr explicit FdRef(int number) : number_(number) {}
     [[nodiscard]] constexpr int number() const { return number_; }
 
-private:
+ private:
     int number_;
 };
 
 /// An owned file descriptor, closed at the end of its life. Every fd in this program is born
 /// close-on-exec; what must survive an exec is passed on explicitly (see keep_across_exec).
 class Fd {
-public:
+ public:
     Fd() = default;
     explicit Fd(int number) : number_(number) {}
     Fd(const Fd&) = delete;
@@ -42,7 +42,7 @@ public:
     /// Gives the number up without closing it.
     [[nodiscard]] int release() noexcept { return std::exchange(number_, kNone); }
 
-private:
+ private:
     static constexpr int kNone = -1;
     int number_ = kNone;
 };

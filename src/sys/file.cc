@@ -76,8 +76,7 @@ Result<void> write_existing(const std::string& path, std::string_view text) {
 
 Result<void> write_file_at(FdRef directory, const std::string& name, std::string_view text,
                            mode_t mode) {
-    const Fd fd =
-        TRY(open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+    const Fd fd = TRY(open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
     return write_whole(fd, text, name);
 }
 

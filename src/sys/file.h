@@ -38,8 +38,8 @@ inline constexpr std::size_t kMaxFileBytes = std::size_t{8} << 20U;
 /// Creates or truncates NAME in a directory and writes the text. Error: "write NAME: why".
 [[nodiscard]] Result<void> write_file_at(FdRef directory, const std::string& name,
                                          std::string_view text, mode_t mode);
-/// Writes under a temporary name with exactly `mode`, then renames: a reader sees the old file, none
-/// or the whole new one.
+/// Writes under a temporary name with exactly `mode`, then renames: a reader sees the old file,
+/// none or the whole new one.
 [[nodiscard]] Result<void> replace_file_at(FdRef directory, const std::string& name,
                                            std::string_view text, mode_t mode);
 

@@ -13,8 +13,8 @@ namespace rk::sys {
 
 namespace {
 
-// Drops the clean pages of one read-only segment. They are file pages of the page cache: MADV_DONTNEED
-// only takes them out of this process' page table (madvise(2)).
+// Drops the clean pages of one read-only segment. They are file pages of the page cache:
+// MADV_DONTNEED only takes them out of this process' page table (madvise(2)).
 void drop_segment(std::uintptr_t base, const ElfW(Phdr) & segment, std::uintptr_t page) {
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) {
         return;

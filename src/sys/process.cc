@@ -35,8 +35,8 @@ ChildEvent event_of(const siginfo_t& info) {
             event.kind = ChildEvent::Kind::kContinued;
             break;
         default:
-            event.status = ExitStatus{info.si_code != CLD_EXITED, info.si_status,
-                                      info.si_code == CLD_DUMPED};
+            event.status =
+                ExitStatus{info.si_code != CLD_EXITED, info.si_status, info.si_code == CLD_DUMPED};
     }
     return event;
 }
@@ -57,8 +57,8 @@ int ExitStatus::exit_code() const {
 std::optional<ChildEvent> next_child_event(pid_t pid) {
     siginfo_t info{};
     const idtype_t which = pid == 0 ? P_ALL : P_PID;
-    if (::waitid(which, static_cast<id_t>(pid), &info,
-                 WEXITED | WSTOPPED | WCONTINUED | WNOHANG) < 0 ||
+    if (::waitid(which, static_cast<id_t>(pid), &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG) <
+            0 ||
         info.si_pid == 0) {
         return std::nullopt;
     }
@@ -76,8 +76,8 @@ ExitStatus wait_for_exit(pid_t pid) {
 }
 
 Result<pid_t> clone_process(unsigned long namespace_flags) {
-    const long pid = ::syscall(SYS_clone, namespace_flags | SIGCHLD, nullptr, nullptr, nullptr,
-                               nullptr);
+    const long pid =
+        ::syscall(SYS_clone, namespace_flags | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
     if (pid < 0) {
         return fail(errno_error(errno, "fork/exec /proc/self/exe"));
     }
@@ -91,19 +91,19 @@ Result<void> run_forked(unsigned long namespace_flags, const std::function<Resul
     }
     const Fd reader(ends[0]);
     Fd writer(ends[1]);
-    const long pid = ::syscall(SYS_clone, namespace_flags | SIGCHLD, nullptr, nullptr, nullptr,
-                               nullptr);
+    const long pid =
+        ::syscall(SYS_clone, namespace_flags | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
     if (pid < 0) {
         return fail(errno_error(errno, "clone"));
     }
     if (pid == 0) {
         const Result<void> done = work();
         if (!done) {
-            const std::string report = std::move(ByteWriter()
-                                                     .u32(static_cast<std::uint32_t>(
-                                                         done.error().code))
-                                                     .bytes(done.error().message))
-                                           .take();
+            const std::string report =
+                std::move(ByteWriter()
+                              .u32(static_cast<std::uint32_t>(done.error().code))
+                              .bytes(done.error().message))
+                    .take();
             static_cast<void>(!::write(writer.number(), report.data(), report.size()));
         }
         ::_exit(done ? 0 : 1);

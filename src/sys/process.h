@@ -33,8 +33,8 @@ struct ChildEvent {
     int stop_signal = 0;  // with kStopped
 };
 
-/// The next pending event of `pid`, or of any child where `pid` is 0, without waiting. Only asks for
-/// `pid`, so that nobody else's exit status is stolen.
+/// The next pending event of `pid`, or of any child where `pid` is 0, without waiting. Only asks
+/// for `pid`, so that nobody else's exit status is stolen.
 [[nodiscard]] std::optional<ChildEvent> next_child_event(pid_t pid);
 
 /// Waits until `pid` has exited and reaps it. Only for a child that was just killed or is known to

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Theory of operation: posix_spawn(3) starts the helper without copying our address space
-// (CLONE_VM|CLONE_VFORK) and tells us about a failed exec. Two pipes carry its output, a pidfd its
+// Theory of operation: spawn() starts the helper without copying our address space and tells us
+// about a failed exec. Two pipes carry its output, a pidfd its
 // end; one poll(2) watches all three, so neither a helper that prints without end, nor one that
 // closes its output and sleeps, nor one whose own children keep the pipes open can hold us past the
 // deadline. SIGCHLD is never used: it may be blocked or belong to a signalfd. Where the kernel has
@@ -9,6 +9,7 @@
 #include "sys/run_program.h"
 
 #include "sys/file.h"
+#include "sys/spawn.h"
 
 #include <algorithm>
 #include <array>
@@ -17,7 +18,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,44 +62,6 @@ Result<Pipe> make_pipe() {
     return pipe;
 }
 
-class SpawnActions {
- public:
-    SpawnActions() { ::posix_spawn_file_actions_init(&actions_); }
-    SpawnActions(const SpawnActions&) = delete;
-    SpawnActions& operator=(const SpawnActions&) = delete;
-    ~SpawnActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-
-    // The results are not looked at: these only fail for want of memory, which ends us anyway.
-    void set_stdio(FdRef out, FdRef err) {
-        ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_adddup2(&actions_, out.number(), STDOUT_FILENO);
-        ::posix_spawn_file_actions_adddup2(&actions_, err.number(), STDERR_FILENO);
-    }
-    [[nodiscard]] const posix_spawn_file_actions_t* get() const { return &actions_; }
-
- private:
-    posix_spawn_file_actions_t actions_{};
-};
-
-class SpawnAttributes {
- public:
-    explicit SpawnAttributes(const sigset_t& signal_mask) {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::posix_spawnattr_init(&attributes_);
-        ::posix_spawnattr_setsigdefault(&attributes_, &all);
-        ::posix_spawnattr_setsigmask(&attributes_, &signal_mask);
-        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    }
-    SpawnAttributes(const SpawnAttributes&) = delete;
-    SpawnAttributes& operator=(const SpawnAttributes&) = delete;
-    ~SpawnAttributes() { ::posix_spawnattr_destroy(&attributes_); }
-    [[nodiscard]] const posix_spawnattr_t* get() const { return &attributes_; }
-
- private:
-    posix_spawnattr_t attributes_{};
-};
-
 void append_bounded(std::string& text, std::string_view more) {
     text.append(more.substr(0, kMaxProgramOutput - text.size()));
 }
@@ -122,16 +84,18 @@ Result<RunningProgram> RunningProgram::start(const std::string& path,
                                              const sigset_t& signal_mask) {
     Pipe out = TRY_CTX(make_pipe(), "fork/exec {}", path);
     Pipe err = TRY_CTX(make_pipe(), "fork/exec {}", path);
-    SpawnActions actions;
-    actions.set_stdio(out.write_end, err.write_end);
-    const SpawnAttributes attributes(signal_mask);
-    pid_t pid = 0;
-    const int problem =
-        ::posix_spawn(&pid, path.c_str(), actions.get(), attributes.get(),
-                      exec_vector(arguments).data(), exec_vector(environment.entries()).data());
-    if (problem != 0) {
-        return fail(errno_error(problem, fmt::format("fork/exec {}", path)));
-    }
+    Fd opened = TRY_CTX(open_file("/dev/null", O_RDONLY), "fork/exec {}", path);
+    const Fd nothing = TRY_CTX(above_stdio(std::move(opened)), "fork/exec {}", path);
+    SpawnPlan plan;
+    plan.path = path;
+    plan.argv = arguments;
+    plan.environment = environment;
+    plan.signal_mask = signal_mask;
+    plan.default_signals = true;
+    plan.input = nothing;
+    plan.output = out.write_end;
+    plan.error = err.write_end;
+    const pid_t pid = TRY(spawn(plan));
     return RunningProgram(pid, std::move(out.read_end), std::move(err.read_end));
 }
 
@@ -179,26 +143,29 @@ void RunningProgram::kill_and_reap() {
     }
 }
 
-Result<ProgramOutcome> RunningProgram::wait(Deadline deadline) {
+Result<ProgramOutcome> RunningProgram::wait(Deadline deadline, const Interrupt* interrupt) {
     Event event = Event::kActivity;
     while (event == Event::kActivity) {
-        event = TRY(wait_for_event(deadline));
+        event = TRY(wait_for_event(deadline, interrupt));
         drain(out_);
         drain(err_);
     }
     kill_and_reap();  // nothing is left to kill after kExited
     return ProgramOutcome{.timed_out = event == Event::kDeadline,
+                          .interrupted = event == Event::kInterrupted,
                           .status = status_,
                           .output = std::move(both_),
                           .standard_output = std::move(out_.text),
                           .standard_error = std::move(err_.text)};
 }
 
-Result<RunningProgram::Event> RunningProgram::wait_for_event(Deadline deadline) {
-    // poll(2) ignores negative numbers: streams at their end, a missing pidfd.
-    std::array<pollfd, 3> watched = {pollfd{out_.fd.number(), POLLIN, 0},
-                                     pollfd{err_.fd.number(), POLLIN, 0},
-                                     pollfd{exited_.number(), POLLIN, 0}};
+Result<RunningProgram::Event> RunningProgram::wait_for_event(Deadline deadline,
+                                                             const Interrupt* interrupt) {
+    // poll(2) ignores negative numbers: streams at their end, a missing pidfd, no interrupt.
+    const int interrupt_fd = interrupt != nullptr ? interrupt->fd.number() : -1;
+    std::array<pollfd, 4> watched = {
+        pollfd{interrupt_fd, POLLIN, 0}, pollfd{out_.fd.number(), POLLIN, 0},
+        pollfd{err_.fd.number(), POLLIN, 0}, pollfd{exited_.number(), POLLIN, 0}};
     int timeout = deadline.poll_timeout();
     if (!exited_.valid()) {
         timeout = std::min(timeout, kLookEveryMs);
@@ -211,6 +178,9 @@ Result<RunningProgram::Event> RunningProgram::wait_for_event(Deadline deadline) 
         status_ = event->status;
         pid_ = 0;
         return Event::kExited;
+    }
+    if (watched[0].revents != 0 && interrupt->stop()) {
+        return Event::kInterrupted;
     }
     return deadline.passed() ? Event::kDeadline : Event::kActivity;
 }

@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,15 +23,23 @@ inline constexpr std::size_t kMaxProgramOutput = std::size_t{64} << 10U;
 
 /// How a helper program ended and what it printed.
 struct ProgramOutcome {
-    bool timed_out = false;  // killed at the deadline
+    bool timed_out = false;    // killed at the deadline
+    bool interrupted = false;  // killed because the caller's Interrupt said so
     ExitStatus status;
     std::string output;  // stdout and stderr together, about in the order written
     std::string standard_output;
     std::string standard_error;
 
-    [[nodiscard]] bool success() const { return !timed_out && status.success(); }
+    [[nodiscard]] bool success() const { return !timed_out && !interrupted && status.success(); }
     /// "exit status 1", "signal: killed", "timed out".
     [[nodiscard]] std::string status_text() const;
+};
+
+/// What else can end the wait for a program: when `fd` becomes readable, `stop` is asked (and reads
+/// what is there); true kills the program.
+struct Interrupt {
+    FdRef fd;
+    std::function<bool()> stop;
 };
 
 /// A helper program at work: stdin is /dev/null, stdout and stderr are collected. Several can run
@@ -50,8 +59,9 @@ class RunningProgram {
     ~RunningProgram();
 
     /// Waits for the end of the program (not of what it may have left behind), at most until the
-    /// deadline; then it is killed. Once only.
-    [[nodiscard]] Result<ProgramOutcome> wait(Deadline deadline);
+    /// deadline or the interrupt; then it is killed. Once only.
+    [[nodiscard]] Result<ProgramOutcome> wait(Deadline deadline,
+                                              const Interrupt* interrupt = nullptr);
 
  private:
     struct Stream {
@@ -60,8 +70,8 @@ class RunningProgram {
     };
     RunningProgram(pid_t pid, Fd out, Fd err);
 
-    enum class Event { kActivity, kExited, kDeadline };
-    [[nodiscard]] Result<Event> wait_for_event(Deadline deadline);
+    enum class Event { kActivity, kExited, kDeadline, kInterrupted };
+    [[nodiscard]] Result<Event> wait_for_event(Deadline deadline, const Interrupt* interrupt);
     void drain(Stream& stream);
     void kill_and_reap();
 

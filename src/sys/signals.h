@@ -31,13 +31,13 @@ struct ReceivedSignal {
 /// signalfd(2) over all signals except SIGPIPE and SIGURG, which stay blocked and unread: we never
 /// pass them on (they are about the receiving process' own sockets).
 class SignalFd {
-public:
+ public:
     [[nodiscard]] static Result<SignalFd> open();
     [[nodiscard]] FdRef fd() const { return fd_; }
     /// The next pending signal, without waiting.
     [[nodiscard]] std::optional<ReceivedSignal> next() const;
 
-private:
+ private:
     explicit SignalFd(Fd fd) : fd_(std::move(fd)) {}
     Fd fd_;
 };

@@ -8,8 +8,8 @@
 //   ------                          -----
 //   clone ------------------------> waits, still running the parent's program image
 //   newuidmap, newgidmap
-//   IdMapDone --------------------> execs /proc/self/exe (same PID), so that /proc/PID/environ shows
-//   ChildConfig                     the documented variables and the image is fresh
+//   IdMapDone --------------------> execs /proc/self/exe (same PID), so that /proc/PID/environ
+//   shows ChildConfig                     the documented variables and the image is fresh
 //                                   procfs, detached netns
 //             <-------------------- NamespacesReady
 //   cgroup2 evacuation, network
@@ -72,9 +72,8 @@ struct SetUpFailed {
     std::string message;     // empty where only raw system calls may be made
 };
 
-using Message =
-    std::variant<IdMapDone, ChildConfig, NamespacesReady, ParentReady, SetUpDone, StartCommand,
-                 ForwardSignal, CommandStopped, SetUpFailed>;
+using Message = std::variant<IdMapDone, ChildConfig, NamespacesReady, ParentReady, SetUpDone,
+                             StartCommand, ForwardSignal, CommandStopped, SetUpFailed>;
 
 /// No packet is longer (bytes).
 inline constexpr std::size_t kMaxHandshakeBytes = 8192;

@@ -17,6 +17,9 @@ namespace rk::wire {
 
 namespace {
 
+// A file that is no sub-ID file at all must not fill the log.
+constexpr std::size_t kMaxBrokenLinesTold = 3;
+
 class Parser {
  public:
     Parser(std::string_view path, const SubidOwner& owner)
@@ -29,7 +32,7 @@ class Parser {
         }
         const std::string_view user = text.substr(0, text.find(':'));
         if (user.empty() || (user != name_ && user != uid_)) {
-            return;
+            return foreign_line(text, number);
         }
         if (++own_lines_ > kMaxOwnSubidLines) {
             if (own_lines_ == kMaxOwnSubidLines + 1) {
@@ -47,6 +50,13 @@ class Parser {
     SubidLines take() { return std::move(lines_); }
 
  private:
+    // Somebody else's line does not concern us, unless it is so broken that it might be ours.
+    void foreign_line(std::string_view text, std::size_t number) {
+        if (split(text, ':').size() != 3 && ++broken_lines_ <= kMaxBrokenLinesTold) {
+            warn(number, "not of the form USER:START:COUNT");
+        }
+    }
+
     void range(const std::vector<std::string_view>& fields, std::size_t line_number) {
         if (fields.size() != 3) {
             return warn(line_number, "not of the form USER:START:COUNT");
@@ -92,6 +102,7 @@ class Parser {
     std::string_view name_;
     std::string uid_;
     std::size_t own_lines_ = 0;
+    std::size_t broken_lines_ = 0;
     SubidLines lines_;
 };
 

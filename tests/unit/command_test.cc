@@ -93,8 +93,9 @@ TEST(Activation, FollowsSdListenFds) {
 
 TEST(RunForked, BringsTheErrorBack) {
     EXPECT_TRUE(sys::run_forked(0, []() -> Result<void> { return {}; }));
-    const auto failed = sys::run_forked(
-        0, []() -> Result<void> { return fail(Error{"inside: broken", ENXIO}); });
+    const auto failed = sys::run_forked(0, []() -> Result<void> {
+        return fail(Error{"inside: broken", ENXIO});
+    });
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().message, "inside: broken");
     EXPECT_EQ(failed.error().code, ENXIO);

@@ -37,8 +37,7 @@ TEST(Handshake, EveryMessageSurvivesTheTrip) {
 }
 
 TEST(Handshake, LongTextsAreCutToOnePacket) {
-    const std::string packet =
-        encode(SetUpFailed{ChildStep::kMount, 1, std::string(100000, 'x')});
+    const std::string packet = encode(SetUpFailed{ChildStep::kMount, 1, std::string(100000, 'x')});
     EXPECT_LE(packet.size(), kMaxHandshakeBytes);
     EXPECT_TRUE(decode(packet));
 }
@@ -46,11 +45,11 @@ TEST(Handshake, LongTextsAreCutToOnePacket) {
 TEST(Handshake, MalformedPacketsAreErrors) {
     using std::string_literals::operator""s;
     for (const std::string& bad : {
-             ""s, "\0"s, "\xff"s,               // no kind, unknown kinds
-             "\x01x"s,                          // trailing byte
-             "\x02\x01\x02"s,                   // cut ChildConfig
-             "\x07\0\0"s, "\x07\x41\0"s,        // signals 0 and 65
-             "\x08\0"s, "\x09\x01\0\0"s,        // signal 0, cut failure
+             ""s, "\0"s, "\xff"s,                    // no kind, unknown kinds
+             "\x01x"s,                               // trailing byte
+             "\x02\x01\x02"s,                        // cut ChildConfig
+             "\x07\0\0"s, "\x07\x41\0"s,             // signals 0 and 65
+             "\x08\0"s, "\x09\x01\0\0"s,             // signal 0, cut failure
              "\x09\0\0\0\0\0"s, "\x09\x63\0\0\0\0"s  // unknown steps
          }) {
         EXPECT_FALSE(decode(bad)) << ::testing::PrintToString(bad);

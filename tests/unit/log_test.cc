@@ -15,7 +15,7 @@ namespace rk {
 namespace {
 
 class LogFormat : public ::testing::Test {
-protected:
+ protected:
     void SetUp() override { zone("UTC"); }
     static void zone(const char* name) {
         ::setenv("TZ", name, 1);
@@ -44,7 +44,7 @@ TEST_F(LogFormat, TerminalHasColourSecondsAndPadding) {
 }
 
 class LoggerOutput : public ::testing::Test {
-protected:
+ protected:
     void SetUp() override { ASSERT_EQ(::pipe2(ends_.data(), O_CLOEXEC), 0); }
     void TearDown() override { ::close(ends_[0]); }
     std::string read_back() {

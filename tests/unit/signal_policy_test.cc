@@ -11,7 +11,7 @@ namespace {
 using std::chrono_literals::operator""ms;
 
 class SignalPolicyTest : public ::testing::Test {
-protected:
+ protected:
     bool direct(int number, SignalPolicy::Clock::time_point when) {
         return policy_.deliver(number, SignalPath::kDirect, false, true, when);
     }

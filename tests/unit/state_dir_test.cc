@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 class StateDirTest : public ::testing::Test {
-protected:
+ protected:
     void SetUp() override {
         std::string pattern = (fs::temp_directory_path() / "rk-state-XXXXXX").string();
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
@@ -74,8 +74,8 @@ TEST_F(StateDirTest, ASecondRunIsRefusedAndTouchesNothing) {
 
 TEST_F(StateDirTest, LeftoversOfACrashAreRemovedAndUserFilesSurvive) {
     fs::create_directories(root_ / "d/gvisortapvsock");
-    for (const char* name : {"lock", "child_pid", "api.sock", ".bp.sock", "gvisortapvsock/tap.sock",
-                             "user.txt"}) {
+    for (const char* name :
+         {"lock", "child_pid", "api.sock", ".bp.sock", "gvisortapvsock/tap.sock", "user.txt"}) {
         touch(root_ / "d" / name);
     }
     {

@@ -39,7 +39,7 @@ TEST(EnvironmentTest, KeepsOrderAndReplacesEveryEntryOfAName) {
 }
 
 class FilesTest : public ::testing::Test {
-protected:
+ protected:
     void SetUp() override {
         std::string pattern = (fs::temp_directory_path() / "rk-files-XXXXXX").string();
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);

@@ -38,7 +38,8 @@ int run_child(rk::model::Options options, rk::sys::Environment environment,
 // The signal that ended the set-up ends this process too, as it would have without our clean-up.
 void die_from(int signal_number) {
     ::signal(signal_number, SIG_DFL);
-    const sigset_t only = rk::sys::set_of(std::uint64_t{1} << static_cast<unsigned>(signal_number - 1));
+    const sigset_t only =
+        rk::sys::set_of(std::uint64_t{1} << static_cast<unsigned>(signal_number - 1));
     ::sigprocmask(SIG_UNBLOCK, &only, nullptr);
     ::kill(::getpid(), signal_number);
 }
