@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# deps.sh GROUP...   Installs what a group needs and this machine lacks, with apt-get; where nothing is
+#                    missing it runs no other program. The groups
+#                    are the keys of the table below.
+#
+# An entry is PACKAGE:PROBE. The probe, a program in PATH or an absolute file name, decides: what was
+# installed by other means than the package counts as there.
+. "$(dirname "$0")/lib.sh"
+
+declare -A packages=(
+    [build]="make:make g++:g++ cmake:cmake ninja-build:ninja ccache:ccache
+        libfmt-dev:/usr/include/fmt/format.h libexpected-dev:/usr/include/tl/expected.hpp"
+    [run]="uidmap:newuidmap util-linux:setpriv passwd:usermod"
+    [test]="libgtest-dev:/usr/include/gtest/gtest.h libgmock-dev:/usr/include/gmock/gmock.h
+        python3:/usr/bin/python3 python3-pytest:/usr/lib/python3/dist-packages/pytest/__init__.py
+        procps:pgrep iproute2:ip libcap2-bin:setcap systemd:systemd-socket-activate"
+    [lint]="clang-format-14:clang-format-14 shellcheck:shellcheck codespell:codespell mandoc:mandoc"
+    [tidy]="clang-tidy-14:clang-tidy-14 git:git"
+    [fuzz]="clang-14:clang++-14"
+    [coverage]="gcovr:gcovr"
+    [bench]="hyperfine:hyperfine rootlesskit:rootlesskit"
+)
+
+is_there() {
+    case $1 in
+    /*) [ -e "$1" ] ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+missing=()
+for group in "$@"; do
+    [ -n "${packages[$group]:-}" ] || die "unknown group of packages: $group"
+    for entry in ${packages[$group]}; do
+        is_there "${entry#*:}" || missing+=("${entry%%:*}")
+    done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+command -v apt-get >/dev/null ||
+    die "please install (names of Debian's packages): ${missing[*]}"
+say "installing ${missing[*]}"
+install=(env DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -q --no-install-recommends "${missing[@]}")
+# A fresh machine has no package lists, an old one may have stale ones.
+as_root "${install[@]}" || { as_root apt-get update -q && as_root "${install[@]}"; }
