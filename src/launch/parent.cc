@@ -94,10 +94,13 @@ Result<ns::IdMaps> Parent::compute_maps() {
     const auto ranges =
         ns::compute_subid_ranges(options_.subid_source, *user_, input_.environment, log_);
     if (!ranges) {
-        doctor::Failure failure;
-        failure.stage = doctor::Stage::kFindSubids;
-        failure.code = ranges.error().code;
-        explain(std::move(failure));
+        const int code = ranges.error().code;
+        if (code != EMFILE && code != ENFILE) {  // these explain themselves
+            doctor::Failure failure;
+            failure.stage = doctor::Stage::kFindSubids;
+            failure.code = code;
+            explain(std::move(failure));
+        }
         return fail(ranges.error());
     }
     if (options_.subid_source == model::SubidSource::kNone) {

@@ -58,12 +58,15 @@ void Supervisor::on_channel(loop::EventLoop& loop) {
 }
 
 void Supervisor::reap() {
+    // As PID 1 of a container every orphan there becomes ours, also those of a command that has
+    // left the child; nobody else could reap them.
+    const bool everything = ::getpid() == 1;
     while (!ended_) {
-        const auto event = sys::next_child_event(child_.pid());
+        const auto event = sys::next_child_event(everything ? 0 : child_.pid());
         if (!event) {
             return;
         }
-        if (event->kind == sys::ChildEvent::Kind::kExited) {
+        if (event->pid == child_.pid() && event->kind == sys::ChildEvent::Kind::kExited) {
             ended_ = event->status;
             child_.forget();
         }
