@@ -39,10 +39,16 @@ TEST(SubidFile, KeepsDuplicatesForTheNormaliser) {
     EXPECT_THAT(ranges("rk:1:2\nrk:1:2"), ElementsAre(IdRange{1, 2}, IdRange{1, 2}));
 }
 
-TEST(SubidFile, DoesNotLookAtOtherUsersLines) {
-    const SubidLines lines = parse("nonsense\nother:x:y\n:::::\nrkx:1\nroot:1:2:3\nrk:7:8\n");
+TEST(SubidFile, OtherUsersNumbersAreTheirOwnBusiness) {
+    const SubidLines lines = parse("other:x:y\nrkx::\nrk:7:8\n");
     EXPECT_EQ(lines.ranges.size(), 1U);
     EXPECT_THAT(lines.warnings, IsEmpty());
+}
+
+TEST(SubidFile, LinesThatAreNobodysAreSkippedAndToldButNotWithoutEnd) {
+    const SubidLines lines = parse("nonsense\n:::::\nrkx:1\nroot:1:2:3\nx\nrk:7:8\n");
+    EXPECT_EQ(lines.ranges.size(), 1U);
+    EXPECT_EQ(lines.warnings.size(), 3U);
 }
 
 TEST(SubidFile, EmptyFileGivesNothing) {
