@@ -11,16 +11,20 @@
 
 declare -A packages=(
     [build]="make:make g++:g++ cmake:cmake ninja-build:ninja ccache:ccache
-        libfmt-dev:/usr/include/fmt/format.h libexpected-dev:/usr/include/tl/expected.hpp"
+        libfmt-dev:/usr/include/fmt/format.h libexpected-dev:/usr/include/tl/expected.hpp
+        libseccomp-dev:/usr/include/seccomp.h libboost-dev:/usr/include/boost/beast/http.hpp
+        nlohmann-json3-dev:/usr/include/nlohmann/json.hpp"
     [run]="uidmap:newuidmap util-linux:setpriv passwd:usermod"
     [test]="libgtest-dev:/usr/include/gtest/gtest.h libgmock-dev:/usr/include/gmock/gmock.h
         python3:/usr/bin/python3 python3-pytest:/usr/lib/python3/dist-packages/pytest/__init__.py
+        python3-yaml:/usr/lib/python3/dist-packages/yaml/__init__.py
         procps:pgrep iproute2:ip libcap2-bin:setcap systemd:systemd-socket-activate"
     [lint]="clang-format-14:clang-format-14 shellcheck:shellcheck codespell:codespell mandoc:mandoc"
     [tidy]="clang-tidy-14:clang-tidy-14 git:git"
     [fuzz]="clang-14:clang++-14"
     [coverage]="gcovr:gcovr"
-    [bench]="hyperfine:hyperfine rootlesskit:rootlesskit"
+    [bench]="rootlesskit:rootlesskit slirp4netns:slirp4netns haproxy:haproxy socat:socat wrk:wrk
+        iperf3:iperf3 nginx-light:nginx curl:curl"
 )
 
 is_there() {

@@ -10,7 +10,7 @@ trap 'rm -rf "$stage"' EXIT
 install=(PREFIX=/usr DESTDIR="$stage")
 
 make --no-print-directory install "${install[@]}"
-for file in bin/rootlesskit share/man/man1/rootlesskit.1 share/doc/rootlesskit/LICENSE; do
+for file in bin/rootlesskit bin/rootlessctl bin/rootlesskit-docker-proxy share/man/man1/rootlesskit.1 share/doc/rootlesskit/LICENSE; do
     [ -f "$stage/usr/$file" ] || die "make install made no /usr/$file"
 done
 [ -x "$stage/usr/bin/rootlesskit" ] || die "the installed rootlesskit is not executable"

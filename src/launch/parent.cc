@@ -83,10 +83,14 @@ Result<int> Parent::launch() {
     }
     TRY(child.channel().send(wire::ParentReady{}));
     TRY(timer_.step("child's set-up", wait_for<wire::SetUpDone>(child)));
+    loop::EventLoop loop = TRY(loop::EventLoop::create());
+    Services services = TRY(timer_.step("ports", start_services(state_dir, child)));
     TRY(state_dir.write_child_pid(child.pid()));
+    TRY(timer_.step("API", services.open_api()));
+    TRY(services.serve(loop));
     TRY(check_interruption());
     TRY(child.channel().send(wire::StartCommand{}));
-    return supervise(child);
+    return supervise(child, loop);
 }
 
 Result<ns::IdMaps> Parent::compute_maps() {
@@ -256,9 +260,20 @@ void Parent::explain(doctor::Failure failure) {
     outcome_.diagnosis = doctor::diagnose(failure, facts);
 }
 
-Result<int> Parent::supervise(ChildProcess& child) {
+Result<Services> Parent::start_services(const StateDir& state_dir, const ChildProcess& child) {
+    return Services::start({.options = options_,
+                            .state_dir = state_dir,
+                            .environment = input_.environment,
+                            .version = input_.version,
+                            .argv0 = input_.argv.front(),
+                            .child = child.pid(),
+                            .maps = maps_},
+                           log_);
+}
+
+Result<int> Parent::supervise(ChildProcess& child, loop::EventLoop& loop) {
     running_ = true;
-    const sys::ExitStatus status = TRY(Supervisor(child, *signals_).run());
+    const sys::ExitStatus status = TRY(Supervisor(child, *signals_, loop).run());
     if (!status.success()) {
         return fail(child_ended(status));
     }

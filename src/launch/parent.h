@@ -4,9 +4,11 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "doctor/diagnosis.h"
+#include "launch/services.h"
 #include "launch/spawn_child.h"
 #include "launch/state_dir.h"
 #include "launch/step_timer.h"
+#include "loop/event_loop.h"
 #include "model/options.h"
 #include "ns/id_map_writer.h"
 #include "ns/user_identity.h"
@@ -27,6 +29,7 @@ struct ParentInput {
     model::Options options;
     std::vector<std::string> argv;  // as given; the child gets the same
     sys::Environment environment;
+    std::string version;            // of this program
     std::uint64_t signal_mask = 0;  // the caller's
     bool sigchld_ignored = false;   // by the caller
 };
@@ -54,7 +57,9 @@ class Parent {
     [[nodiscard]] Result<ChildProcess> start_child(const StateDir& state_dir);
     [[nodiscard]] Result<void> map_ids(const ChildProcess& child, const ns::IdMaps& maps);
     [[nodiscard]] Result<void> release_child(const ChildProcess& child);
-    [[nodiscard]] Result<int> supervise(ChildProcess& child);
+    [[nodiscard]] Result<Services> start_services(const StateDir& state_dir,
+                                                  const ChildProcess& child);
+    [[nodiscard]] Result<int> supervise(ChildProcess& child, loop::EventLoop& loop);
 
     template <typename T>
     [[nodiscard]] Result<void> wait_for(ChildProcess& child);

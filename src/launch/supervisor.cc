@@ -25,12 +25,11 @@ void stop_with_command() {
 }  // namespace
 
 Result<sys::ExitStatus> Supervisor::run() {
-    loop::EventLoop loop = TRY(loop::EventLoop::create());
-    TRY(loop.add(signals_.fd(), EPOLLIN, [this](std::uint32_t /*events*/) { on_signals(); }));
-    TRY(loop.add(child_.channel().fd(), EPOLLIN,
-                 [this, &loop](std::uint32_t /*events*/) { on_channel(loop); }));
+    TRY(loop_.add(signals_.fd(), EPOLLIN, [this](std::uint32_t /*events*/) { on_signals(); }));
+    TRY(loop_.add(child_.channel().fd(), EPOLLIN,
+                  [this](std::uint32_t /*events*/) { on_channel(); }));
     reap();  // its end may have been signalled while the set-up read the signals
-    TRY(run_until(loop, [this] { return ended_.has_value(); }));
+    TRY(run_until(loop_, [this] { return ended_.has_value(); }));
     return *ended_;
 }
 
@@ -46,10 +45,10 @@ void Supervisor::on_signals() {
     }
 }
 
-void Supervisor::on_channel(loop::EventLoop& loop) {
+void Supervisor::on_channel() {
     const auto arrival = child_.channel().receive();
     if (!arrival || arrival->end) {
-        loop.remove(child_.channel().fd());  // SIGCHLD says the rest
+        loop_.remove(child_.channel().fd());  // SIGCHLD says the rest
         return;
     }
     if (arrival->message && std::holds_alternative<wire::CommandStopped>(*arrival->message)) {

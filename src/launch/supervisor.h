@@ -16,20 +16,21 @@ namespace rk::launch {
 /// so that the shell that waits for it takes the terminal back.
 class Supervisor {
  public:
-    /// Borrows both.
-    Supervisor(ChildProcess& child, const sys::SignalFd& signals)
-        : child_(child), signals_(signals) {}
+    /// Borrows all three; the loop may serve others too.
+    Supervisor(ChildProcess& child, const sys::SignalFd& signals, loop::EventLoop& loop)
+        : child_(child), signals_(signals), loop_(loop) {}
 
     /// Runs until the child has ended, reaps it and returns how it ended.
     [[nodiscard]] Result<sys::ExitStatus> run();
 
  private:
     void on_signals();
-    void on_channel(loop::EventLoop& loop);
+    void on_channel();
     void reap();
 
     ChildProcess& child_;
     const sys::SignalFd& signals_;
+    loop::EventLoop& loop_;
     std::optional<sys::ExitStatus> ended_;
 };
 

@@ -32,6 +32,16 @@ Result<void> EventLoop::add(sys::FdRef fd, std::uint32_t events, Handler handler
     return {};
 }
 
+Result<void> EventLoop::change(sys::FdRef fd, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = fd.number();
+    if (::epoll_ctl(epoll_.number(), EPOLL_CTL_MOD, fd.number(), &event) < 0) {
+        return fail(errno_error(errno, "epoll_ctl"));
+    }
+    return {};
+}
+
 void EventLoop::remove(sys::FdRef fd) {
     ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, fd.number(), nullptr);
     handlers_.erase(fd.number());

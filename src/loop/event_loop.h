@@ -15,13 +15,15 @@ namespace rk::loop {
 /// One epoll instance and the functions to call when a descriptor is ready. Level-triggered.
 /// A handler may add and remove descriptors, also its own.
 class EventLoop {
-public:
+ public:
     using Handler = std::function<void(std::uint32_t events)>;
 
     [[nodiscard]] static Result<EventLoop> create();
 
     /// Watches a borrowed descriptor; remove() it before it is closed.
     [[nodiscard]] Result<void> add(sys::FdRef fd, std::uint32_t events, Handler handler);
+    /// Watches for other events, with the same handler.
+    [[nodiscard]] Result<void> change(sys::FdRef fd, std::uint32_t events);
     void remove(sys::FdRef fd);
 
     /// Waits for events once and calls the handlers. Without a deadline it waits for ever; with one
@@ -32,7 +34,7 @@ public:
     [[nodiscard]] Result<void> run();
     void stop() { stopped_ = true; }
 
-private:
+ private:
     explicit EventLoop(sys::Fd epoll) : epoll_(std::move(epoll)) {}
 
     sys::Fd epoll_;

@@ -18,12 +18,10 @@ inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
     "--net=vpnkit",
     "--net=lxc-user-nic",
     "--net=gvisor-tap-vsock",
-    "--port-driver=builtin",
     "--port-driver=implicit",
     "--port-driver=pesto",
     "--port-driver=slirp4netns",
     "--port-driver=gvisor-tap-vsock",
-    "--publish",
 });
 
 /// Refuses a flag, or a flag with a value, that is in the table.

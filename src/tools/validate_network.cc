@@ -272,6 +272,9 @@ Result<void> validate_publish(const FlagSet& flags, Options& options) {
     }
     for (const std::string& text : texts) {
         PortSpec spec = TRY(PortSpec::parse(text));
+        if (options.port_driver != PortDriver::kBuiltin) {
+            TRY(spec.check_one_fixed_port());
+        }
         const auto same =
             std::find_if(options.publish.begin(), options.publish.end(),
                          [&](const PortSpec& one) { return spec.conflicts_with(one); });

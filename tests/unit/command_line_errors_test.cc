@@ -204,7 +204,7 @@ TEST(CommandLineErrors, Publish) {
          "port driver \"implicit\" does not support publishing ports"},
         {"--net=none --port-driver=builtin -p 127.0.0.1:1:2 c",
          "missing proto in PortSpec string: \"127.0.0.1:1:2\""},
-        {"--net=none --port-driver=builtin -p 127.0.0.1:0:2/tcp c", "invalid ParentPort: 0"},
+        {"--net=none --port-driver=builtin -p 127.0.0.1:2:0/tcp c", "invalid ChildPort: 0"},
         {"--net=none --port-driver=builtin --publish= c", "missing proto in PortSpec string: \"\""},
         {"--net=none --port-driver=builtin -p :1:2/tcp,~:3:4/udp,:1:5/tcp c",
          "failed to expose port {tcp  1 5 }: conflict with ID 1"},
@@ -263,8 +263,6 @@ TEST(CommandLineErrors, NotBuiltYetComesLast) {
         {"--net=lxc-user-nic --ipv6 c", "--net=lxc-user-nic is not built yet"},
         {"--net=gvisor-tap-vsock --port-driver=gvisor-tap-vsock c",
          "--net=gvisor-tap-vsock is not built yet"},
-        {"--net=none --port-driver=builtin -p 127.0.0.1:1:2/tcp c",
-         "--port-driver=builtin is not built yet"},
         {"--net=pasta --port-driver=pesto c", "--net=pasta is not built yet"},
         {"--net=pasta --copy-up=/ c", "/ cannot be copied up"},
     });

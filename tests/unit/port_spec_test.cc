@@ -25,6 +25,13 @@ TEST(PortSpec, Accepts) {
         {"0.0.0.0:8080:80/sctp", "{sctp 0.0.0.0 8080 80 }"},
         {"0.0.0.0:8080:80/sctp4", "{sctp4 0.0.0.0 8080 80 }"},
         {"[::]:8080:80/sctp6", "{sctp6 :: 8080 80 }"},
+        {"127.0.0.1:0:80/tcp", "{tcp 127.0.0.1 0 80 }"},
+        {"127.0.0.1:8000-8010:9000-9010/tcp", "{tcp 127.0.0.1 8000-8010 9000-9010 }"},
+        {":8000-8001:[::1]:80-81/udp", "{udp  8000-8001 80-81 ::1}"},
+        {":1-65535:1-65535/udp", "{udp  1-65535 1-65535 }"},
+        {":80-80:81/tcp", "{tcp  80 81 }"},
+        {"fd:http:80/tcp", "{tcp fd:http 0 80 }"},
+        {"fd:http:10.0.2.100:80/tcp", "{tcp fd:http 0 80 10.0.2.100}"},
     };
     for (const auto& one : cases) {
         const auto spec = PortSpec::parse(one.text);
@@ -73,12 +80,26 @@ TEST(PortSpec, Refuses) {
         {"127.0.0.1:+80:80/tcp", parent_port + R"(strconv.Atoi: parsing "+80": invalid syntax)"},
         {"127.0.0.1:080:80/tcp", parent_port + R"(strconv.Atoi: parsing "080": invalid syntax)"},
         {"127.0.0.1:[80]:80/tcp", parent_port + R"(strconv.Atoi: parsing "80": invalid syntax)"},
-        {"127.0.0.1:80:80-81/tcp", child_port + R"(strconv.Atoi: parsing "80-81": invalid syntax)"},
+        {"127.0.0.1:80:80-/tcp", child_port + R"(strconv.Atoi: parsing "80-": invalid syntax)"},
+        {"127.0.0.1:80:80-081/tcp",
+         child_port + R"(strconv.Atoi: parsing "80-081": invalid syntax)"},
+        {"127.0.0.1:8-0:8/tcp", parent_port + R"(strconv.Atoi: parsing "8-0": invalid syntax)"},
+        {"127.0.0.1:80:80-81/tcp", "invalid ChildPort: 1 parent ports but 2 child ports"},
+        {"127.0.0.1:80-82:80-81/tcp", "invalid ChildPort: 3 parent ports but 2 child ports"},
+        {"127.0.0.1:81-80:81-80/tcp", "invalid ParentPort: 81-80"},
+        {"127.0.0.1:0-1:80-81/tcp", "invalid ParentPort: 0-1"},
+        {"127.0.0.1:65535-65536:80-81/tcp", "invalid ParentPort: 65535-65536"},
+        {"127.0.0.1:80-81:0-1/tcp", "invalid ChildPort: 0"},
+        {"fd:80/tcp", shape},
+        {"fd::80/tcp", shape},
+        {"fd:[x]:80/tcp", shape},
+        {"fd:a:b:80/tcp", child_ip},
+        {"fd:a:1.2.3.4:5:80/tcp", shape},
+        {"[fd]:80:80/tcp", parent_ip},
         {"127.0.0.1:80:-1/tcp", child_port + R"(strconv.Atoi: parsing "-1": invalid syntax)"},
         {"127.0.0.1:80:80/x/tcp", child_port + R"(strconv.Atoi: parsing "80/x": invalid syntax)"},
         {"127.0.0.1:80:99999999999999999999/tcp",
          child_port + R"(strconv.Atoi: parsing "99999999999999999999": value out of range)"},
-        {"127.0.0.1:0:80/tcp", "invalid ParentPort: 0"},
         {"127.0.0.1:65536:80/tcp", "invalid ParentPort: 65536"},
         {"127.0.0.1:80:0/tcp", "invalid ChildPort: 0"},
         {"127.0.0.1:80:65536/tcp", "invalid ChildPort: 65536"},
@@ -115,6 +136,11 @@ TEST(PortSpec, ChecksFieldsInOrder) {
     EXPECT_EQ(error({"tcp", std::string("::1\0x", 5), 1, "", 1}),
               "invalid ParentIP: \"::1\\x00x\"");
     EXPECT_EQ(error({"tcp", "::1", 1, "10.0.2.100", 1}), "");
+    EXPECT_EQ(error({"tcp", "fd:http", 1, "", 1}), "invalid ParentPort: 1");
+    EXPECT_EQ(error({"tcp", "fd:a:b", 0, "", 1}), "invalid ParentIP: \"fd:a:b\"");
+    EXPECT_EQ(error({"tcp", "fd:", 0, "", 1}), "invalid ParentIP: \"fd:\"");
+    EXPECT_EQ(error({"tcp", "", 1, "", 1, -1, 0}), "invalid ParentPort: 1--1");
+    EXPECT_EQ(error({"tcp", "", 1, "", 1, 2, 2}), "");
 }
 
 TEST(PortSpec, ConflictsByTheTextOfProtocolParentAddressAndPort) {
@@ -126,6 +152,24 @@ TEST(PortSpec, ConflictsByTheTextOfProtocolParentAddressAndPort) {
     EXPECT_FALSE(conflict(":80:80/tcp", "0.0.0.0:80:80/tcp"));
     EXPECT_FALSE(conflict(":80:80/tcp", ":81:80/tcp"));
     EXPECT_FALSE(conflict(":80:80/tcp", ":80:80/udp"));
+    EXPECT_TRUE(conflict(":80-90:80-90/tcp", ":85:85/tcp"));
+    EXPECT_TRUE(conflict(":85:85/tcp", ":80-90:80-90/tcp"));
+    EXPECT_FALSE(conflict(":80-90:80-90/tcp", ":91-92:91-92/tcp"));
+    EXPECT_FALSE(conflict(":0:80/tcp", ":0:80/tcp"));
+}
+
+TEST(PortSpec, WhatNotEveryDriverCanDo) {
+    const auto error = [](std::string_view text) {
+        const auto fixed = PortSpec::parse(text)->check_one_fixed_port();
+        return fixed ? "" : fixed.error().message;
+    };
+    EXPECT_EQ(error(":80:80/tcp"), "");
+    EXPECT_EQ(error(":0:80/tcp"), "invalid ParentPort: 0");
+    EXPECT_EQ(error(":80-81:80-81/tcp"), "invalid ParentPort: 80-81 is no single port");
+    EXPECT_EQ(error("fd:web:80/tcp"), "invalid ParentIP: \"fd:web\"");
+    EXPECT_EQ(PortSpec::parse("fd:web:80/tcp")->inherited_name(), "web");
+    EXPECT_EQ(PortSpec::parse("fd:web:80/tcp")->with_parent("::1", 443).in_braces(),
+              "{tcp ::1 443 80 }");
 }
 
 }  // namespace

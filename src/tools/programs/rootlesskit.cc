@@ -54,6 +54,7 @@ int run_parent(rk::tools::Run run, std::vector<std::string> argv, rk::sys::Envir
     input.options = std::move(run.options);
     input.argv = std::move(argv);
     input.environment = std::move(environment);
+    input.version = RK_VERSION;
     input.signal_mask = rk::sys::mask_of(callers_mask);
     input.sigchld_ignored = rk::sys::is_ignored(SIGCHLD);
     ::signal(SIGCHLD, SIG_DFL);  // ignored, it would reap our children unseen (waitpid(2))

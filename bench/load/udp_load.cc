@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// UDP load for bench/ports.
+//   udp_load sink ADDRESS PORT                  counts datagrams; one that starts with 'Q' asks for the count
+//   udp_load source HOST PORT BYTES SECONDS PPS sends plain datagrams (PPS 0: as fast as possible) and
+//                                               prints what was sent and what the sink says it got
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr unsigned kBatch = 32;
+
+sockaddr_in name_of(const char* host, const char* port) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_port = htons(static_cast<std::uint16_t>(std::atoi(port)));
+    inet_pton(AF_INET, host, &name.sin_addr);
+    return name;
+}
+
+struct Batch {
+    explicit Batch(std::size_t bytes) {
+        for (unsigned i = 0; i < kBatch; ++i) {
+            parts[i] = {.iov_base = memory[i].data(), .iov_len = bytes};
+            headers[i].msg_hdr.msg_iov = &parts[i];
+            headers[i].msg_hdr.msg_iovlen = 1;
+        }
+    }
+    std::array<std::array<char, 65536>, kBatch> memory{};
+    std::array<iovec, kBatch> parts{};
+    std::array<mmsghdr, kBatch> headers{};
+};
+
+int sink(const char* address, const char* port) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int room = 4 << 20;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    const sockaddr_in name = name_of(address, port);
+    if (bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof name) < 0) {
+        std::perror("bind");
+        return 1;
+    }
+    static Batch batch(65536);
+    std::array<sockaddr_in, kBatch> senders{};
+    std::uint64_t count = 0;
+    for (;;) {
+        for (unsigned i = 0; i < kBatch; ++i) {
+            batch.headers[i].msg_hdr.msg_name = &senders[i];
+            batch.headers[i].msg_hdr.msg_namelen = sizeof senders[i];
+        }
+        const int got = recvmmsg(fd, batch.headers.data(), kBatch, MSG_WAITFORONE, nullptr);
+        for (int i = 0; i < got; ++i) {
+            const auto at = static_cast<unsigned>(i);
+            if (batch.memory[at][0] != 'Q') {
+                ++count;
+                continue;
+            }
+            char text[32];
+            const int length = std::snprintf(text, sizeof text, "%llu",
+                                             static_cast<unsigned long long>(count));
+            sendto(fd, text, static_cast<std::size_t>(length), 0,
+                   reinterpret_cast<const sockaddr*>(&senders[at]), sizeof senders[at]);
+        }
+    }
+}
+
+// The count goes the way of the load, so it is asked again until an answer comes through.
+std::uint64_t ask(int fd) {
+    const timeval patience{.tv_sec = 0, .tv_usec = 200000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    for (int attempt = 0; attempt < 50; ++attempt) {
+        send(fd, "Q", 1, 0);
+        char text[64] = {};
+        if (recv(fd, text, sizeof text - 1, 0) > 0) {
+            while (recv(fd, text, sizeof text - 1, MSG_DONTWAIT) > 0) {
+            }
+            return std::strtoull(text, nullptr, 10);
+        }
+    }
+    std::fputs("the sink does not answer\n", stderr);
+    std::exit(1);
+}
+
+int source(char** argument) {
+    const sockaddr_in name = name_of(argument[0], argument[1]);
+    const auto bytes = static_cast<std::size_t>(std::atoi(argument[2]));
+    const double seconds = std::atof(argument[3]);
+    const double rate = std::atof(argument[4]);
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&name), sizeof name) < 0) {
+        std::perror("connect");
+        return 1;
+    }
+    static Batch batch(bytes);
+    const std::uint64_t before = ask(fd);
+    const auto begin = Clock::now();
+    std::uint64_t sent = 0;
+    double elapsed = 0;
+    while (elapsed < seconds) {
+        elapsed = std::chrono::duration<double>(Clock::now() - begin).count();
+        if (rate > 0 && static_cast<double>(sent) > rate * elapsed) {
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+            continue;
+        }
+        const int done = sendmmsg(fd, batch.headers.data(), kBatch, 0);
+        sent += done > 0 ? static_cast<std::uint64_t>(done) : 0;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const std::uint64_t received = ask(fd) - before;
+    std::printf("{\"sent\": %llu, \"received\": %llu, \"seconds\": %.3f}\n",
+                static_cast<unsigned long long>(sent), static_cast<unsigned long long>(received),
+                elapsed);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc == 4 && std::string_view(argv[1]) == "sink") {
+        return sink(argv[2], argv[3]);
+    }
+    if (argc == 7 && std::string_view(argv[1]) == "source") {
+        return source(argv + 2);
+    }
+    std::fputs("udp_load sink ADDRESS PORT | source HOST PORT BYTES SECONDS PPS\n", stderr);
+    return 2;
+}

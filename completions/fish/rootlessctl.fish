@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made from the flags in src/tools; RK_UPDATE_GOLDEN=1 unit_tests makes it again.
+complete -c rootlessctl -f
+complete -c rootlessctl -n '__fish_use_subcommand' -l debug -d 'accepted for compatibility'
+complete -c rootlessctl -n '__fish_use_subcommand' -l socket -r -F -d 'path of api.sock in the state directory ($ROOTLESSKIT_STATE_DIR/api.sock where not given)'
+complete -c rootlessctl -n '__fish_use_subcommand' -l help -s h -d 'print this text and exit'
+complete -c rootlessctl -n '__fish_use_subcommand' -l version -s v -d 'print the version and exit'
+complete -c rootlessctl -n __fish_use_subcommand -a list-ports -d 'list published ports'
+complete -c rootlessctl -n '__fish_seen_subcommand_from list-ports' -l json -d 'print JSON'
+complete -c rootlessctl -n '__fish_seen_subcommand_from list-ports' -l help -s h -d 'print this text and exit'
+complete -c rootlessctl -n __fish_use_subcommand -a add-ports -d 'publish ports, e.g. "127.0.0.1:8080:80/tcp"'
+complete -c rootlessctl -n '__fish_seen_subcommand_from add-ports' -l json -d 'print JSON'
+complete -c rootlessctl -n '__fish_seen_subcommand_from add-ports' -l help -s h -d 'print this text and exit'
+complete -c rootlessctl -n __fish_use_subcommand -a remove-ports -d 'remove published ports by their IDs'
+complete -c rootlessctl -n '__fish_seen_subcommand_from remove-ports' -l help -s h -d 'print this text and exit'
+complete -c rootlessctl -n __fish_use_subcommand -a info -d 'show what is running'
+complete -c rootlessctl -n '__fish_seen_subcommand_from info' -l json -d 'print JSON'
+complete -c rootlessctl -n '__fish_seen_subcommand_from info' -l help -s h -d 'print this text and exit'
+complete -c rootlessctl -n __fish_use_subcommand -a stats -d 'show what was counted for each port'
+complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l json -d 'print JSON'
+complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l watch -s w -d 'print again each second, with rates, until interrupted'
+complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l help -s h -d 'print this text and exit'

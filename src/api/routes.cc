@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Theory of operation
+//
+// A target becomes a decoded path, the path is held against the table of routes, then the method.
+// The order of the checks is that of the original: a path that is not clean is redirected before
+// anything is looked up, an unknown one is 404, a known one with another method 405, and "no
+// PortDriver" comes before everything about the ports themselves.
+#include "api/routes.h"
+
+#include "api/codec.h"
+#include "api/metrics.h"
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <optional>
+
+namespace rk::api {
+
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kPlain = "text/plain; charset=utf-8";
+
+Response json_response(int status, std::string body) {
+    Response response;
+    response.status = status;
+    response.content_type = kJson;
+    response.body = std::move(body);
+    return response;
+}
+
+Response not_found() {
+    Response response;
+    response.status = 404;
+    response.content_type = kPlain;
+    response.body = "404 page not found\n";
+    response.headers = {{"X-Content-Type-Options", "nosniff"}};
+    return response;
+}
+
+// ---- Paths ----
+
+struct Target {
+    std::string path;  // decoded
+    std::string query;
+};
+
+std::optional<unsigned> hex_digit(char c) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    const std::size_t found = kDigits.find(c >= 'A' && c <= 'F' ? static_cast<char>(c | 0x20) : c);
+    return found == std::string_view::npos ? std::nullopt
+                                           : std::optional(static_cast<unsigned>(found));
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            decoded += text[i];
+            continue;
+        }
+        const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+        const auto low = high ? hex_digit(text[i + 2]) : std::nullopt;
+        if (!low) {
+            return std::nullopt;
+        }
+        decoded += static_cast<char>(*high * 16U + *low);
+        i += 2;
+    }
+    return decoded;
+}
+
+// Everything a header or a path could stumble over becomes %XX.
+std::string percent_encode(std::string_view path) {
+    constexpr std::string_view kPlainBytes =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/$&+,:;=@";
+    std::string encoded;
+    for (const char c : path) {
+        if (kPlainBytes.find(c) != std::string_view::npos) {
+            encoded += c;
+        } else {
+            encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        }
+    }
+    return encoded;
+}
+
+// "http://any/v1/info?q" (a proxy's form, whose host means nothing here) or "/v1/info?q".
+std::optional<Target> split_target(std::string_view target) {
+    if (!target.starts_with('/')) {
+        const std::size_t scheme = target.find("://");
+        if (scheme == std::string_view::npos) {
+            return Target{std::string(target), {}};  // "*", "host:port": no path of ours
+        }
+        target.remove_prefix(scheme + 3);
+        const std::size_t path = target.find_first_of("/?");
+        target = path == std::string_view::npos ? "/" : target.substr(path);
+    }
+    const std::size_t question = target.find('?');
+    auto path = percent_decode(target.substr(0, question));
+    if (!path) {
+        return std::nullopt;
+    }
+    return Target{*std::move(path),
+                  std::string(question == std::string_view::npos ? "" : target.substr(question))};
+}
+
+// Without ".", ".." and doubled slashes; a slash at the end stays.
+std::string clean(std::string_view path) {
+    std::vector<std::string_view> kept;
+    for (const std::string_view part : split(path, '/')) {
+        if (part == ".." && !kept.empty()) {
+            kept.pop_back();
+        } else if (!part.empty() && part != "." && part != "..") {
+            kept.push_back(part);
+        }
+    }
+    std::string cleaned;
+    for (const std::string_view part : kept) {
+        cleaned += '/';
+        cleaned += part;
+    }
+    return cleaned.empty() || path.ends_with('/') ? cleaned + '/' : cleaned;
+}
+
+Response moved(const Target& target, const std::string& cleaned) {
+    Response response;
+    response.status = 301;
+    const bool safe = target.query.find_first_of("\r\n") == std::string::npos;
+    response.headers = {{"Location", percent_encode(cleaned) + (safe ? target.query : "")}};
+    return response;
+}
+
+// ---- Ports ----
+
+std::vector<PortStats> join_stats(const std::vector<model::PortCounters>& counters,
+                                  const std::vector<model::PortStatus>& statuses) {
+    std::vector<PortStats> joined;
+    for (const model::PortCounters& one : counters) {
+        const auto found =
+            std::lower_bound(statuses.begin(), statuses.end(), one.id,
+                             [](const model::PortStatus& s, int id) { return s.id < id; });
+        const bool known = found != statuses.end() && found->id == one.id;
+        joined.push_back({one, known ? fields_of(found->spec) : model::PortFields{}});
+    }
+    std::sort(joined.begin(), joined.end(),
+              [](const PortStats& a, const PortStats& b) { return a.counters.id < b.counters.id; });
+    return joined;
+}
+
+std::vector<model::PortStatus> sorted_ports(const drivers::PortDriver& ports) {
+    std::vector<model::PortStatus> list = ports.list();
+    std::sort(list.begin(), list.end(),
+              [](const model::PortStatus& a, const model::PortStatus& b) { return a.id < b.id; });
+    return list;
+}
+
+Result<Stats> gather_stats(drivers::PortDriver& ports) {
+    drivers::PortDriverStats stats = TRY(ports.stats());
+    return Stats{stats.health, join_stats(stats.ports, sorted_ports(ports))};
+}
+
+Result<std::int64_t> parse_id(std::string_view text) {
+    const bool negative = text.starts_with('-');
+    std::string_view digits = text;
+    if (negative || text.starts_with('+')) {
+        digits.remove_prefix(1);
+    }
+    const auto number = parse_decimal(digits, INT64_MAX);
+    if (!number) {
+        const bool only_digits =
+            !digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos;
+        return fail("bad id {}: strconv.Atoi: parsing {}: {}", text, quote(text),
+                    only_digits ? "value out of range" : "invalid syntax");
+    }
+    const auto value = static_cast<std::int64_t>(*number);
+    return negative ? -value : value;
+}
+
+Info current_info(const Service& service) {
+    Info info = service.info;
+    if (service.ports != nullptr) {
+        info.port = service.ports->info();
+    }
+    return info;
+}
+
+// ---- Handlers ----
+
+Response get_info(const Service& service) {
+    return json_response(200, encode_info(current_info(service)));
+}
+
+Response get_ports(const Service& service) {
+    return json_response(200, encode_statuses(sorted_ports(*service.ports)));
+}
+
+Response add_port(const Service& service, const Request& request) {
+    auto fields = decode_spec(request.body);
+    if (!fields) {
+        return error_response(400, fields.error().message);
+    }
+    const auto spec = model::PortSpec::from_fields(*std::move(fields));
+    if (!spec) {
+        return error_response(400, spec.error().message);
+    }
+    const auto status = service.ports->add(*spec);
+    return status ? json_response(201, encode_status(*status))
+                  : error_response(400, status.error().message);
+}
+
+Response remove_port(const Service& service, std::string_view id_text) {
+    const auto id = parse_id(id_text);
+    if (!id) {
+        return error_response(400, id.error().message);
+    }
+    if (*id < INT_MIN || *id > INT_MAX) {
+        return error_response(400, fmt::format("unknown id: {}", *id));
+    }
+    const auto removed = service.ports->remove(static_cast<int>(*id));
+    return removed ? Response{} : error_response(400, removed.error().message);
+}
+
+Response get_stats(const Service& service) {
+    const auto stats = gather_stats(*service.ports);
+    return stats ? json_response(200, encode_stats(*stats))
+                 : error_response(500, stats.error().message);
+}
+
+Response get_metrics(const Service& service) {
+    Response response;
+    response.content_type = kMetricsType;
+    if (service.ports == nullptr) {
+        response.body = render_metrics(current_info(service), nullptr);
+        return response;
+    }
+    const auto stats = gather_stats(*service.ports);
+    if (!stats) {
+        return error_response(500, stats.error().message);
+    }
+    response.body = render_metrics(current_info(service), &*stats);
+    return response;
+}
+
+// ---- The table ----
+
+enum class Resource { kInfo, kPorts, kPort, kStats, kMetrics };
+
+struct Route {
+    Resource resource;
+    std::string_view path;     // kPort: what stands before the ID
+    std::string_view methods;  // as in Allow
+    bool needs_driver;
+};
+constexpr std::array<Route, 5> kRoutes = {{
+    {Resource::kInfo, "/v1/info", "GET", false},
+    {Resource::kPorts, "/v1/ports", "GET, POST", true},
+    {Resource::kPort, "/v1/ports/", "DELETE", true},
+    {Resource::kStats, "/v1/stats", "GET", true},
+    {Resource::kMetrics, "/metrics", "GET", false},
+}};
+
+std::optional<Route> find_route(std::string_view path) {
+    for (const Route& route : kRoutes) {
+        const bool has_id = route.resource == Resource::kPort && path.starts_with(route.path) &&
+                            path.size() > route.path.size() &&
+                            path.find('/', route.path.size()) == std::string_view::npos;
+        if (has_id || (route.resource != Resource::kPort && path == route.path)) {
+            return route;
+        }
+    }
+    return std::nullopt;
+}
+
+bool allows(const Route& route, std::string_view method) {
+    for (const std::string_view allowed : split(route.methods, ',')) {
+        if (trim(allowed) == method) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Response dispatch(const Route& route, std::string_view path, const Request& request,
+                  const Service& service) {
+    switch (route.resource) {
+        case Resource::kInfo:
+            return get_info(service);
+        case Resource::kPorts:
+            return request.method == "POST" ? add_port(service, request) : get_ports(service);
+        case Resource::kPort:
+            return remove_port(service, path.substr(route.path.size()));
+        case Resource::kStats:
+            return get_stats(service);
+        case Resource::kMetrics:
+            return get_metrics(service);
+    }
+    return not_found();
+}
+
+}  // namespace
+
+Response error_response(int status, std::string_view message) {
+    Response response;
+    response.status = status;
+    response.content_type = kPlain;
+    response.body = encode_error(message);
+    return response;
+}
+
+Response respond(const Request& request, const Service& service) {
+    const auto target = split_target(request.target);
+    if (!target) {
+        return error_response(400, "bad escape in the path");
+    }
+    if (const std::string cleaned = clean(target->path);
+        target->path.starts_with('/') && cleaned != target->path) {
+        return moved(*target, cleaned);
+    }
+    const auto route = find_route(target->path);
+    if (!route) {
+        return not_found();
+    }
+    if (!allows(*route, request.method)) {
+        Response response;
+        response.status = 405;
+        response.headers = {{"Allow", std::string(route->methods)}};
+        return response;
+    }
+    if (route->needs_driver && service.ports == nullptr) {
+        return error_response(400, "no PortDriver is available");
+    }
+    return dispatch(*route, target->path, request, service);
+}
+
+}  // namespace rk::api

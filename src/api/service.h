@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "drivers/port/port_driver.h"
+#include "model/port_status.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rk::api {
+
+/// The version of the API we speak (GET /v1/info).
+inline constexpr std::string_view kApiVersion = "1.1.2";
+
+/// networkDriver of GET /v1/info.
+struct NetworkInfo {
+    std::string driver;
+    std::vector<std::string> dns;
+    std::string child_ip;
+    bool dynamic_child_ip = false;
+    bool ipv6 = false;
+};
+
+/// GET /v1/info. Absent drivers are left out of the JSON.
+struct Info {
+    std::string version;
+    std::string state_dir;
+    int child_pid = 0;
+    std::optional<NetworkInfo> network;
+    std::optional<drivers::PortDriverInfo> port;
+    std::string api_version{kApiVersion};
+};
+
+/// What the API serves, as the parent sees it. `ports` is null with the port drivers none and
+/// implicit ("no PortDriver is available"); where it is not, what it says of itself replaces
+/// `info.port`.
+struct Service {
+    Info info;
+    drivers::PortDriver* ports = nullptr;  // borrowed, outlives the server
+};
+
+}  // namespace rk::api

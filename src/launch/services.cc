@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch/services.h"
+
+#include "drivers/port/builtin.h"
+#include "drivers/port/inherited.h"
+#include "drivers/port/registry.h"
+#include "drivers/port/source_ip.h"
+#include "launch/relay_process.h"
+#include "ns/target_namespaces.h"
+#include "relay/relay.h"
+
+#include <utility>
+
+#include <unistd.h>
+
+namespace rk::launch {
+
+namespace {
+
+// The host's uids that are somebody inside; they may use the API as the user may.
+std::vector<model::IdRange> outside_ids(const model::IdMap& map) {
+    std::vector<model::IdRange> ranges;
+    for (const model::IdMapEntry& entry : map) {
+        ranges.push_back({entry.outside, entry.length});
+    }
+    return ranges;
+}
+
+std::optional<api::NetworkInfo> network_info(const model::Options& options) {
+    if (options.network == model::NetworkDriver::kNone) {
+        api::NetworkInfo info;
+        info.driver = "none";
+        return info;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<Services> Services::start(ServicesPlan plan, const Logger& log) {
+    Services services(std::move(plan), log);
+    TRY(services.make_port_driver());
+    TRY(services.publish());
+    return services;
+}
+
+Result<void> Services::make_port_driver() {
+    const model::Options& options = plan_.options;
+    if (options.port_driver == model::PortDriver::kNone) {
+        return {};
+    }
+    auto target = std::make_shared<ns::TargetNamespaces>(TRY(ns::TargetNamespaces::of_child(
+        plan_.child, options.detach_netns ? plan_.state_dir.file("netns") : "")));
+    drivers::BuiltinPortParts parts;
+    parts.argv0 = plan_.argv0;
+    parts.source_ip_transparent = options.source_ip_transparent;
+    const RelayProcessOptions relay_options{.source_ip_transparent = options.source_ip_transparent,
+                                            .limits = {}};
+    parts.start_relay = [target, relay_options] {
+        return start_relay_process(*target, relay_options);
+    };
+    parts.set_up_source_ip = [target] { return drivers::set_up_source_ip(*target); };
+    parts.inherited = drivers::inherited_sockets(plan_.environment, ::getpid());
+    ports_ = TRY(drivers::make_port_driver(options.port_driver, std::move(parts), log_));
+    return {};
+}
+
+Result<void> Services::publish() {
+    for (const model::PortSpec& spec : plan_.options.publish) {
+        TRY_CTX(ports_->add(spec), "failed to expose port {}", spec.in_braces());
+    }
+    return {};
+}
+
+Result<void> Services::open_api() {
+    api::Service service;
+    service.info.version = plan_.version;
+    service.info.state_dir = plan_.state_dir.path();
+    service.info.child_pid = plan_.child;
+    service.info.network = network_info(plan_.options);
+    service.ports = ports_.get();
+    api::Server::Options options;
+    options.path = plan_.state_dir.file("api.sock");
+    options.permitted_uids = outside_ids(plan_.maps.uids);
+    server_ = TRY(api::Server::listen(std::move(options), std::move(service), log_));
+    return {};
+}
+
+Result<void> Services::serve(loop::EventLoop& loop) {
+    if (ports_ != nullptr) {
+        ports_->attach(loop);
+    }
+    return server_->serve(loop);
+}
+
+}  // namespace rk::launch

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "api/server.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "drivers/port/port_driver.h"
+#include "launch/state_dir.h"
+#include "loop/event_loop.h"
+#include "model/options.h"
+#include "ns/id_map_writer.h"
+#include "sys/environment.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <sys/types.h>
+
+namespace rk::launch {
+
+/// What the parent offers while the command runs is made from this. Borrowed things outlive
+/// Services.
+struct ServicesPlan {
+    const model::Options& options;
+    const StateDir& state_dir;
+    const sys::Environment& environment;
+    std::string version;  // of this program, for the API
+    std::string argv0;    // as which it was started, for advice
+    pid_t child = 0;
+    ns::IdMaps maps;
+};
+
+/// Published ports and the REST API of one run.
+class Services {
+ public:
+    /// Makes the port driver and publishes every port of the command line, in order. The namespaces
+    /// must be configured. Error: "failed to expose port {tcp 127.0.0.1 80 80 }: why".
+    [[nodiscard]] static Result<Services> start(ServicesPlan plan, const Logger& log);
+
+    /// Opens api.sock. Clients may connect from now on and are answered once serve() was called.
+    [[nodiscard]] Result<void> open_api();
+    /// Lets the loop serve clients and watch what serves the ports. It must outlive this.
+    [[nodiscard]] Result<void> serve(loop::EventLoop& loop);
+
+ private:
+    Services(ServicesPlan plan, const Logger& log) : plan_(std::move(plan)), log_(log) {}
+    [[nodiscard]] Result<void> make_port_driver();
+    [[nodiscard]] Result<void> publish();
+
+    ServicesPlan plan_;
+    const Logger& log_;
+    std::unique_ptr<drivers::PortDriver> ports_;
+    std::unique_ptr<api::Server> server_;
+};
+
+}  // namespace rk::launch

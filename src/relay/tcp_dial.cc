@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "relay/tcp_dial.h"
+
+#include "relay/limits.h"
+#include "relay/socket_address.h"
+
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace rk::relay {
+
+namespace {
+
+bool set_option(sys::FdRef socket, int level, int name, int value) {
+    return ::setsockopt(socket.number(), level, name, &value, sizeof value) == 0;
+}
+
+void tune(sys::FdRef socket) {
+    static_cast<void>(set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1));
+    static_cast<void>(set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, kKeepIdleSeconds));
+    static_cast<void>(set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1));
+}
+
+Dial open_socket(const model::Endpoint& target) {
+    Dial call;
+    call.socket = sys::Fd(::socket(family_of(target.address),
+                                   SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!call.socket.valid()) {
+        call.code = errno;
+        return call;
+    }
+    tune(call.socket);
+    return call;
+}
+
+Dial begin_connect(Dial call, const model::Endpoint& target) {
+    const SocketAddress address(target);
+    if (call.code == 0 && ::connect(call.socket.number(), &address.any, address.length) < 0 &&
+        errno != EINPROGRESS) {
+        call.code = errno;
+    }
+    return call;
+}
+
+// SO_REUSEADDR: the last connection of the same client port may still be in TIME_WAIT here.
+bool take_source(sys::FdRef socket, const model::Endpoint& client) {
+    const bool v4 = client.address.is_v4();
+    const SocketAddress address(client);
+    return set_option(socket, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+                      v4 ? IP_TRANSPARENT : IPV6_TRANSPARENT, 1) &&
+           set_option(socket, SOL_SOCKET, SO_MARK, kTransparentMark) &&
+           set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1) &&
+           ::bind(socket.number(), &address.any, address.length) == 0;
+}
+
+}  // namespace
+
+Dial dial(const model::Endpoint& target) {
+    return begin_connect(open_socket(target), target);
+}
+
+bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target) {
+    return client.address.is_v4() == target.address.is_v4() && !client.address.is_loopback() &&
+           !is_link_local_v6(client.address);
+}
+
+Dial dial_as(const model::Endpoint& client, const model::Endpoint& target) {
+    Dial call = open_socket(target);
+    if (call.code == 0 && !take_source(call.socket, client)) {
+        call.code = errno;
+    }
+    return begin_connect(std::move(call), target);
+}
+
+void prepare_listener(sys::FdRef listener) {
+    tune(listener);
+    static_cast<void>(set_option(listener, IPPROTO_TCP, TCP_KEEPINTVL, kKeepIntervalSeconds));
+    static_cast<void>(set_option(listener, IPPROTO_TCP, TCP_KEEPCNT, kKeepProbes));
+    const int flags = ::fcntl(listener.number(), F_GETFL);
+    static_cast<void>(::fcntl(listener.number(), F_SETFL, flags | O_NONBLOCK));
+}
+
+void reset_on_close(sys::FdRef socket) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    static_cast<void>(
+        ::setsockopt(socket.number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+}
+
+int take_error(sys::FdRef socket) {
+    int code = 0;
+    socklen_t length = sizeof code;
+    return ::getsockopt(socket.number(), SOL_SOCKET, SO_ERROR, &code, &length) == 0 ? code : errno;
+}
+
+}  // namespace rk::relay

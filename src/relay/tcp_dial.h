@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "model/endpoint.h"
+#include "sys/fd.h"
+
+namespace rk::relay {
+
+/// A call that was begun: the socket is connecting or connected, or `code` says why not.
+struct Dial {
+    sys::Fd socket;
+    int code = 0;
+};
+
+/// Begins to connect to a service in this network namespace; never waits.
+[[nodiscard]] Dial dial(const model::Endpoint& target);
+
+/// Whether the service can be shown that client at all: same family, and not an address that means
+/// something else inside.
+[[nodiscard]] bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target);
+
+/// The same from the client's address and port (IP_TRANSPARENT; needs CAP_NET_ADMIN here). The mark
+/// makes the answers come back: routing sends what carries it to this host.
+[[nodiscard]] Dial dial_as(const model::Endpoint& client, const model::Endpoint& target);
+
+/// What accepted sockets inherit from their listener: no delay, keep-alive, non-blocking.
+void prepare_listener(sys::FdRef listener);
+
+/// Closing this socket sends a reset instead of a FIN.
+void reset_on_close(sys::FdRef socket);
+
+/// The pending error of a socket (SO_ERROR), which is thereby cleared.
+[[nodiscard]] int take_error(sys::FdRef socket);
+
+}  // namespace rk::relay

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A real relay in a sandboxed process of its own. Where mounting is forbidden the state says so,
+// and the rest must hold all the same.
+#include "relay/sandbox.h"
+
+#include <cstdlib>
+
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "namespace_child.h"
+#include "relay_fixture.h"
+
+namespace rk::relay {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+/// Runs `work` in a forked, sandboxed process and returns its wait status.
+template <typename Work>
+int in_sandbox(sys::FdRef kept, bool filter, const Work& work) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        const SandboxState state = enter_sandbox({.channel = kept, .filter_system_calls = filter});
+        ::_exit(work(state));
+    }
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    return status;
+}
+
+TEST(RelaySandbox, ClosesDescriptorsAndPrivileges) {
+    const sys::Fd kept = bound(SOCK_DGRAM);
+    const sys::Fd other = bound(SOCK_DGRAM);
+    const int status = in_sandbox(kept, !kSanitized, [&](const SandboxState& state) {
+        int one = 0;
+        socklen_t length = sizeof one;
+        const bool kept_open = ::getsockopt(kept.number(), SOL_SOCKET, SO_TYPE, &one, &length) == 0;
+        const bool other_closed =
+            ::getsockopt(other.number(), SOL_SOCKET, SO_TYPE, &one, &length) < 0;
+        const bool told = state.descriptors_closed && state.no_new_privileges &&
+                          state.not_dumpable && state.capabilities_dropped &&
+                          (kSanitized || state.system_calls_filtered);
+        return kept_open && other_closed && told ? 0 : 1;
+    });
+    EXPECT_EQ(status, 0);
+}
+
+TEST(RelaySandbox, TheRootIsEmpty) {
+    test::run_in_namespace(0, [](test::Report& report) {
+        const sys::Fd kept = bound(SOCK_DGRAM);
+        const int status = in_sandbox(kept, false, [](const SandboxState& state) {
+            const bool nothing = ::access("/proc", F_OK) < 0 && ::access("/usr", F_OK) < 0 &&
+                                 ::mkdir("/x", 0700) < 0;
+            return state.empty_root && nothing ? 0 : 1;
+        });
+        report.expect(status == 0, "an empty root in which nothing can be made");
+    });
+}
+
+TEST(RelaySandbox, AnotherSystemCallKills) {
+    if (kSanitized) {
+        GTEST_SKIP() << "no filter under a sanitizer";
+    }
+    const sys::Fd kept = bound(SOCK_DGRAM);
+    const int status = in_sandbox(kept, !kSanitized, [](const SandboxState& /*state*/) {
+        return static_cast<int>(::syscall(SYS_ptrace, 0, 0, 0, 0));
+    });
+    ASSERT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), SIGSYS);
+}
+
+TEST(RelaySandbox, OnlyInternetSocketsCanBeMade) {
+    if (kSanitized) {
+        GTEST_SKIP() << "no filter under a sanitizer";
+    }
+    const sys::Fd kept = bound(SOCK_DGRAM);
+    const int status = in_sandbox(kept, !kSanitized, [](const SandboxState& /*state*/) {
+        return ::socket(AF_UNIX, SOCK_STREAM, 0);
+    });
+    ASSERT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), SIGSYS);
+}
+
+// The whole relay behind the filter: every path that makes system calls is walked.
+TEST(RelaySandbox, TheRelayWorksInside) {
+    auto pair = sys::seqpacket_pair();
+    ASSERT_TRUE(pair);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        pair->first.reset();
+        const SandboxState state =
+            enter_sandbox({.channel = pair->second, .filter_system_calls = !kSanitized});
+        static_cast<void>(state);
+        ::_exit(run(std::move(pair->second), RelayLimits{.workers = 2, .udp_flow_idle_ms = 50})
+                    ? 0
+                    : 1);
+    }
+    pair->second.reset();
+    RelayClient relay(std::move(pair->first));
+    const sys::Fd service = listening();
+    const std::uint16_t port = relay.add(1, listening(), port_of(service));
+    const std::string big(std::size_t{4} << 20U, 'b');
+    for (int i = 0; i < 4; ++i) {
+        const sys::Fd client = connected(SOCK_STREAM, port);
+        const sys::Fd inside = accepted(service);
+        std::thread writer([&] {
+            send_text(client, big);
+            ::shutdown(client.number(), SHUT_WR);
+        });
+        EXPECT_EQ(receive_to_end(inside).size(), big.size());
+        writer.join();
+    }
+    const sys::Fd datagrams = bound(SOCK_DGRAM);
+    const std::uint16_t udp_port = relay.add(2, bound(SOCK_DGRAM), port_of(datagrams));
+    const sys::Fd client = connected(SOCK_DGRAM, udp_port);
+    send_text(client, "x");
+    EXPECT_EQ(receive_text(datagrams), "x");
+    EXPECT_TRUE(relay.becomes_idle());
+    EXPECT_EQ(relay.remove(1), 0U);
+    EXPECT_EQ(relay.remove(2), 0U);
+    relay.hang_up();
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+// The regression of the original: out of descriptors, its listener was closed for good.
+TEST(RelaySandbox, FewDescriptorsAndManyConnectionsRecover) {
+    auto pair = sys::seqpacket_pair();
+    ASSERT_TRUE(pair);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        pair->first.reset();
+        const rlimit few{.rlim_cur = 64, .rlim_max = 64};
+        const SandboxState state =
+            enter_sandbox({.channel = pair->second, .filter_system_calls = false});
+        ::setrlimit(RLIMIT_NOFILE, &few);
+        static_cast<void>(state);
+        ::_exit(run(std::move(pair->second), RelayLimits{.workers = 2}) ? 0 : 1);
+    }
+    pair->second.reset();
+    RelayClient relay(std::move(pair->first));
+    const sys::Fd service = listening();
+    const std::uint16_t port = relay.add(1, listening(), port_of(service));
+    std::vector<sys::Fd> clients;
+    for (int i = 0; i < 80; ++i) {
+        clients.push_back(connected(SOCK_STREAM, port));
+    }
+    EXPECT_TRUE(eventually([&] { return relay.counters(1).errors > 0; }));
+    EXPECT_LT(relay.counters(1).active, 32U);
+    clients.clear();
+    const auto begin = std::chrono::steady_clock::now();
+    const sys::Fd client = connected(SOCK_STREAM, port);
+    send_text(client, "hello");
+    std::optional<std::string> text;
+    while (text != "hello") {  // the 80 come out of the queues first
+        const sys::Fd inside = accepted(service);
+        text = receive_text(inside);
+        ASSERT_TRUE(text);
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+    EXPECT_EQ(relay.log().size(), 1U);
+    relay.hang_up();
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace rk::relay
