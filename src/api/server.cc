@@ -97,15 +97,18 @@ void Server::pause_accepting() {
     arm_timer();
 }
 
+bool is_permitted(uid_t peer, uid_t self, std::span<const model::IdRange> mapped) {
+    return peer == 0 || peer == self || std::ranges::any_of(mapped, [&](const model::IdRange& r) {
+               return peer >= r.start && peer < r.end();
+           });
+}
+
 bool Server::permits(const sys::Fd& socket) {
     const auto peer = sys::peer_credentials(socket);
     if (!peer) {
         return false;
     }
-    const bool mapped = std::any_of(
-        options_.permitted_uids.begin(), options_.permitted_uids.end(),
-        [&](const model::IdRange& r) { return peer->uid >= r.start && peer->uid < r.end(); });
-    if (mapped || peer->uid == 0 || peer->uid == ::geteuid()) {
+    if (is_permitted(peer->uid, ::geteuid(), options_.permitted_uids)) {
         return true;
     }
     warn(fmt::format("refused a connection of user ID {} (process {})", peer->uid, peer->pid));

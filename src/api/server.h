@@ -31,12 +31,17 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
 
 namespace rk::api {
+
+/// Whether a peer of that uid may use the API of a process of uid `self`: itself, root, and the
+/// IDs mapped in its namespace.
+[[nodiscard]] bool is_permitted(uid_t peer, uid_t self, std::span<const model::IdRange> mapped);
 
 class Server {
  public:

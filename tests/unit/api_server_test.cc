@@ -287,41 +287,15 @@ TEST_F(ApiServer, SurvivesTheLackOfDescriptors) {
     EXPECT_TRUE(later.starts_with("HTTP/1.1 200")) << later;
 }
 
-TEST_F(ApiServer, RefusesStrangersAndAllowsMappedUsers) {
-    if (::geteuid() != 0) {
-        GTEST_SKIP() << "needs root to become another user";
-    }
-    ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
-    options_.permitted_uids = {{100'000, 10}};
-    options_.patience = milliseconds(200);
-    start();
-    ASSERT_EQ(::chmod(options_.path.c_str(), 0777), 0);
-    const std::array<std::pair<uid_t, int>, 4> cases = {
-        {{99'999, 403}, {100'000, 200}, {100'009, 200}, {100'010, 403}}};
-    for (const auto& [uid, status] : cases) {
-        std::array<int, 2> ends{};
-        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
-        const pid_t pid = ::fork();
-        if (pid == 0) {
-            ::close(ends[0]);
-            std::array<char, 12> head{};
-            if (::setresuid(uid, uid, uid) == 0) {
-                const auto socket = sys::connect_unix_stream(options_.path);
-                static_cast<void>(sys::send_some(*socket, kGetInfo));
-                static_cast<void>(!::read(socket->number(), head.data(), head.size()));
-            }
-            static_cast<void>(!::write(ends[1], head.data(), head.size()));
-            ::_exit(0);
-        }
-        ::close(ends[1]);
-        const sys::Fd report(ends[0]);
-        std::string answer;
-        for (int i = 0; i < 200 && answer.empty(); ++i) {
-            answer = receive(report).bytes;
-        }
-        ::waitpid(pid, nullptr, 0);
-        EXPECT_EQ(answer, fmt::format("HTTP/1.1 {}", status)) << uid;
-    }
+TEST(ApiPermission, IsForOurselvesRootAndMappedIds) {
+    const std::vector<model::IdRange> mapped = {{100'000, 10}};
+    EXPECT_TRUE(is_permitted(0, 1000, mapped));
+    EXPECT_TRUE(is_permitted(1000, 1000, mapped));
+    EXPECT_TRUE(is_permitted(100'000, 1000, mapped));
+    EXPECT_TRUE(is_permitted(100'009, 1000, mapped));
+    EXPECT_FALSE(is_permitted(99'999, 1000, mapped));
+    EXPECT_FALSE(is_permitted(100'010, 1000, mapped));
+    EXPECT_FALSE(is_permitted(1001, 1000, {}));
 }
 
 TEST_F(ApiServer, WorksWithOurClient) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,6 +98,12 @@ inline std::string read_to_end(int fd) {
 inline void run_in_namespace(int more, const std::function<void(Report&)>& body) {
     int ends[2] = {-1, -1};
     ASSERT_EQ(::pipe(ends), 0);
+    // High: bodies put descriptors of their own at 3 and on.
+    for (int& end : ends) {
+        const int low = end;
+        end = ::fcntl(low, F_DUPFD_CLOEXEC, 200);
+        ::close(low);
+    }
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
