@@ -63,6 +63,10 @@ constexpr std::array kRules = {
     Rule{Stage::kGainCapabilities, "apparmor-capabilities", rules::apparmor_strips_capabilities},
     Rule{Stage::kGainCapabilities, "no-new-privs", rules::no_new_privs},
 
+    Rule{Stage::kSetUpNetwork, "tun-missing", rules::tun_missing},
+    Rule{Stage::kSetUpNetwork, "tun-forbidden", rules::tun_forbidden},
+    Rule{Stage::kSetUpNetwork, "seccomp", rules::seccomp},
+
     Rule{Stage::kSetUpChild, "apparmor-capabilities", rules::apparmor_strips_capabilities},
     Rule{Stage::kSetUpChild, "limit-zero", rules::limit_zero},
     Rule{Stage::kSetUpChild, "apparmor-profile", rules::apparmor_profile},
@@ -80,6 +84,8 @@ std::string_view stage_words(Stage stage) {
             return "mapping the IDs";
         case Stage::kGainCapabilities:
             return "gaining capabilities in the namespace";
+        case Stage::kSetUpNetwork:
+            return "setting up the network";
         case Stage::kSetUpChild:
             return "setting up the namespaces from inside";
     }

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -187,6 +188,12 @@ Facts gather_facts(const Failure& failure, const FactsRequest& request) {
     facts.newuidmap = helper_facts("newuidmap", search_path);
     facts.newgidmap = helper_facts("newgidmap", search_path);
     gather_subids(facts, files);
+    if (failure.stage == Stage::kSetUpNetwork) {
+        const std::string tun = request.root + "/dev/net/tun";
+        facts.tun_node = sys::lstat_path(tun).has_value();
+        const Result<sys::Fd> opened = sys::open_file(tun, O_RDWR);
+        facts.tun_error = opened ? 0 : opened.error().code;
+    }
     facts.distribution = wire::parse_os_release(files.text("/etc/os-release"));
     return facts;
 }

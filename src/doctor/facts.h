@@ -73,6 +73,10 @@ struct Facts {
     std::optional<model::IdRange> namespace_subids;  // what a nested namespace could give at all
     bool subid_service = false;  // nsswitch.conf names a `subid:` source that is not the files
 
+    // /dev/net/tun, looked at where the network failed
+    int tun_error = 0;     // errno of opening it; 0 = it can be opened
+    bool tun_node = true;  // it is there
+
     wire::Distribution distribution = wire::Distribution::kOther;
 };
 

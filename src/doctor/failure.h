@@ -15,6 +15,7 @@ enum class Stage {
     kFindSubids,        // /etc/subuid, /etc/subgid, getsubids(1)
     kMapIds,            // newuidmap(1), newgidmap(1), or our own write to uid_map
     kGainCapabilities,  // mapped, but the child has no CAP_SYS_ADMIN
+    kSetUpNetwork,      // the network driver, in the parent
     kSetUpChild,        // mount(2), unshare(2), sethostname(2)... in the child
 };
 

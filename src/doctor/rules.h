@@ -51,6 +51,10 @@ Answer helper_unprivileged(const Failure& failure, const Facts& facts);
 Answer helper_capability_forbidden(const Failure& failure, const Facts& facts);
 Answer helper_needs_sys_admin(const Failure& failure, const Facts& facts);
 
+// rules_network.cc: there is no tap interface to be had
+Answer tun_missing(const Failure& failure, const Facts& facts);
+Answer tun_forbidden(const Failure& failure, const Facts& facts);
+
 /// Which helper program the failure is about.
 [[nodiscard]] bool is_gid_helper(const Failure& failure);
 [[nodiscard]] const HelperFacts& helper(const Failure& failure, const Facts& facts);

@@ -2,6 +2,7 @@
 #include "launch/child.h"
 
 #include "base/text.h"
+#include "launch/child_network.h"
 #include "launch/command.h"
 #include "launch/init.h"
 #include "launch/names.h"
@@ -81,24 +82,26 @@ int Child::run() {
 Result<void> Child::set_up() {
     sys::die_with_parent();
     const StepTimer timer(log_);
-    TRY(receive_config());
+    config_ = TRY(expect<wire::ChildConfig>());
     TRY(at(wire::ChildStep::kCapabilities, check_capabilities()));
     TRY(at(wire::ChildStep::kMount, timer.step("prepare namespaces", prepare_namespaces())));
     TRY(channel_.send(wire::NamespacesReady{}));
-    TRY(expect<wire::ParentReady>());
+    const wire::ParentReady ready = TRY(expect<wire::ParentReady>());
     TRY(at(wire::ChildStep::kMount, timer.step("mounts", mount_everything())));
-    TRY(at(wire::ChildStep::kNetwork, timer.step("network", configure_network())));
+    TRY(at(wire::ChildStep::kNetwork, timer.step("network", configure_network(ready))));
     TRY(channel_.send(wire::SetUpDone{}));
-    return expect<wire::StartCommand>();
+    TRY(expect<wire::StartCommand>());
+    return {};
 }
 
 template <typename T>
-Result<void> Child::expect() {
-    const wire::Message message = TRY(channel_.wait());
-    if (!std::holds_alternative<T>(message)) {
+Result<T> Child::expect() {
+    wire::Message message = TRY(channel_.wait());
+    T* const expected = std::get_if<T>(&message);
+    if (expected == nullptr) {
         return fail("unexpected message from the parent");
     }
-    return {};
+    return std::move(*expected);
 }
 
 Result<void> Child::at(wire::ChildStep step, Result<void> result) {
@@ -109,16 +112,6 @@ Result<void> Child::at(wire::ChildStep step, Result<void> result) {
         static_cast<void>(channel_.wait());  // the parent looks at us; it answers or is gone
     }
     return result;
-}
-
-Result<void> Child::receive_config() {
-    const wire::Message message = TRY(channel_.wait());
-    const auto* config = std::get_if<wire::ChildConfig>(&message);
-    if (config == nullptr) {
-        return fail("unexpected message from the parent");
-    }
-    config_ = *config;
-    return {};
 }
 
 Result<void> Child::check_capabilities() {
@@ -138,8 +131,7 @@ Result<void> Child::prepare_namespaces() {
         ns::mount_proc(log_);
     }
     if (options_.detach_netns) {
-        TRY(ns::create_detached_netns(
-            fmt::format("{}/netns", environment_.get(kStateDirVariable).value_or(""))));
+        TRY(ns::create_detached_netns(state_dir() + "/netns"));
     }
     return {};
 }
@@ -150,11 +142,18 @@ Result<void> Child::mount_everything() {
     return ns::mount_sys(ns::plan_sys_mounts(options_), log_);
 }
 
-Result<void> Child::configure_network() {
+Result<void> Child::configure_network(const wire::ParentReady& ready) {
     if (options_.new_network_namespace()) {
         TRY(sys::bring_up_loopback());
     }
+    if (ready.network) {
+        TRY(set_up_child_network(*ready.network, options_, state_dir(), log_));
+    }
     return {};
+}
+
+std::string Child::state_dir() const {
+    return std::string(environment_.get(kStateDirVariable).value_or(""));
 }
 
 Result<int> Child::run_command() {

@@ -9,6 +9,7 @@
 #include "wire/handshake.h"
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace rk::launch {
@@ -27,15 +28,16 @@ class Child {
 
  private:
     [[nodiscard]] Result<void> set_up();
-    [[nodiscard]] Result<void> receive_config();
     [[nodiscard]] Result<void> check_capabilities();
     [[nodiscard]] Result<void> prepare_namespaces();
     [[nodiscard]] Result<void> mount_everything();
-    [[nodiscard]] Result<void> configure_network();
+    [[nodiscard]] Result<void> configure_network(const wire::ParentReady& ready);
     [[nodiscard]] Result<int> run_command();
 
+    [[nodiscard]] std::string state_dir() const;
+    /// The next message, which must be of this kind.
     template <typename T>
-    [[nodiscard]] Result<void> expect();
+    [[nodiscard]] Result<T> expect();
     /// Tells the parent where and why, then hands the error on.
     [[nodiscard]] Result<void> at(wire::ChildStep step, Result<void> result);
 

@@ -2,6 +2,7 @@
 #include "launch/parent.h"
 
 #include "doctor/preflight.h"
+#include "drivers/network/registry.h"
 #include "launch/activation.h"
 #include "launch/names.h"
 #include "launch/supervisor.h"
@@ -67,6 +68,9 @@ Result<int> Parent::launch() {
              doctor::gather_preflight(options_.propagation), options_.propagation)) {
         log_.warn("{}", warning);
     }
+    loop::EventLoop loop = TRY(loop::EventLoop::create());  // outlives all that is attached to it
+    const auto network = TRY_CTX(drivers::make_network_driver(options_, input_.environment, log_),
+                                 "failed to setup network");
     maps_ = TRY(timer_.step("ID ranges", compute_maps()));
     StateDir state_dir = TRY(timer_.step("state directory", open_state_dir()));
     if (options_.detach_netns) {
@@ -81,10 +85,10 @@ Result<int> Parent::launch() {
         evacuation = TRY(timer_.step(
             "cgroup2 evacuation", ns::CgroupEvacuation::evacuate(options_.evacuate_cgroup2, log_)));
     }
-    TRY(child.channel().send(wire::ParentReady{}));
+    TRY(timer_.step("network", start_network(network.get(), state_dir, child)));
     TRY(timer_.step("child's set-up", wait_for<wire::SetUpDone>(child)));
-    loop::EventLoop loop = TRY(loop::EventLoop::create());
-    Services services = TRY(timer_.step("ports", start_services(state_dir, child)));
+    TRY(timer_.step("network ready", finish_network(network.get(), loop)));
+    Services services = TRY(timer_.step("ports", start_services(state_dir, child, network.get())));
     TRY(state_dir.write_child_pid(child.pid()));
     TRY(timer_.step("API", services.open_api()));
     TRY(services.serve(loop));
@@ -260,8 +264,51 @@ void Parent::explain(doctor::Failure failure) {
     outcome_.diagnosis = doctor::diagnose(failure, facts);
 }
 
-Result<Services> Parent::start_services(const StateDir& state_dir, const ChildProcess& child) {
+Result<void> Parent::start_network(drivers::NetworkDriver* network, const StateDir& state_dir,
+                                   const ChildProcess& child) {
+    wire::ParentReady ready;
+    if (network != nullptr) {
+        const sys::Interrupt interrupt{signals_->fd(), [this] { return !check_interruption(); }};
+        auto setup =
+            network->start({.child = child.pid(),
+                            .detached_netns = options_.detach_netns ? state_dir.file("netns") : ""},
+                           &interrupt);
+        if (!setup) {
+            return fail(network_failed(std::move(setup).error()));
+        }
+        ready.network = *std::move(setup);
+    }
+    return child.channel().send(ready);
+}
+
+Result<void> Parent::finish_network(drivers::NetworkDriver* network, loop::EventLoop& loop) {
+    if (network == nullptr) {
+        return {};
+    }
+    const sys::Interrupt interrupt{signals_->fd(), [this] { return !check_interruption(); }};
+    if (Result<void> ready = network->wait_ready(&interrupt); !ready) {
+        return fail(network_failed(std::move(ready).error()));
+    }
+    return network->attach(loop);
+}
+
+Error Parent::network_failed(Error why) {
+    if (outcome_.interrupted_by != 0) {
+        return interruption();
+    }
+    if (why.code != 0 && why.code != ETIMEDOUT) {
+        doctor::Failure failure;
+        failure.stage = doctor::Stage::kSetUpNetwork;
+        failure.code = why.code;
+        explain(std::move(failure));
+    }
+    return std::move(why).with_context("failed to setup network");
+}
+
+Result<Services> Parent::start_services(const StateDir& state_dir, const ChildProcess& child,
+                                        const drivers::NetworkDriver* network) {
     return Services::start({.options = options_,
+                            .network = network,
                             .state_dir = state_dir,
                             .environment = input_.environment,
                             .version = input_.version,

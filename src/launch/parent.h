@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "doctor/diagnosis.h"
+#include "drivers/network/network_driver.h"
 #include "launch/services.h"
 #include "launch/spawn_child.h"
 #include "launch/state_dir.h"
@@ -57,8 +58,14 @@ class Parent {
     [[nodiscard]] Result<ChildProcess> start_child(const StateDir& state_dir);
     [[nodiscard]] Result<void> map_ids(const ChildProcess& child, const ns::IdMaps& maps);
     [[nodiscard]] Result<void> release_child(const ChildProcess& child);
+    [[nodiscard]] Result<void> start_network(drivers::NetworkDriver* network,
+                                             const StateDir& state_dir, const ChildProcess& child);
+    [[nodiscard]] Result<void> finish_network(drivers::NetworkDriver* network,
+                                              loop::EventLoop& loop);
+    [[nodiscard]] Error network_failed(Error why);
     [[nodiscard]] Result<Services> start_services(const StateDir& state_dir,
-                                                  const ChildProcess& child);
+                                                  const ChildProcess& child,
+                                                  const drivers::NetworkDriver* network);
     [[nodiscard]] Result<int> supervise(ChildProcess& child, loop::EventLoop& loop);
 
     template <typename T>

@@ -26,7 +26,13 @@ std::vector<model::IdRange> outside_ids(const model::IdMap& map) {
     return ranges;
 }
 
-std::optional<api::NetworkInfo> network_info(const model::Options& options) {
+std::optional<api::NetworkInfo> network_info(const model::Options& options,
+                                             const drivers::NetworkDriver* network) {
+    if (network != nullptr) {
+        const drivers::NetworkDriverInfo known = network->info();
+        return api::NetworkInfo{known.driver, known.dns, known.child_ip, known.dynamic_child_ip,
+                                known.ipv6};
+    }
     if (options.network == model::NetworkDriver::kNone) {
         api::NetworkInfo info;
         info.driver = "none";
@@ -77,7 +83,7 @@ Result<void> Services::open_api() {
     service.info.version = plan_.version;
     service.info.state_dir = plan_.state_dir.path();
     service.info.child_pid = plan_.child;
-    service.info.network = network_info(plan_.options);
+    service.info.network = network_info(plan_.options, plan_.network);
     service.ports = ports_.get();
     api::Server::Options options;
     options.path = plan_.state_dir.file("api.sock");

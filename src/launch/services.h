@@ -4,6 +4,7 @@
 #include "api/server.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "drivers/network/network_driver.h"
 #include "drivers/port/port_driver.h"
 #include "launch/state_dir.h"
 #include "loop/event_loop.h"
@@ -23,6 +24,7 @@ namespace rk::launch {
 /// Services.
 struct ServicesPlan {
     const model::Options& options;
+    const drivers::NetworkDriver* network = nullptr;  // null without an interface
     const StateDir& state_dir;
     const sys::Environment& environment;
     std::string version;  // of this program, for the API

@@ -9,6 +9,7 @@
 #include "sys/run_program.h"
 
 #include "sys/file.h"
+#include "sys/pipe.h"
 #include "sys/spawn.h"
 
 #include <algorithm>
@@ -26,41 +27,6 @@ namespace rk::sys {
 namespace {
 
 constexpr int kLookEveryMs = 5;  // without pidfd; a fraction of a program start
-
-struct Pipe {
-    Fd read_end;
-    Fd write_end;
-};
-
-// 0..2 would be overwritten while the helper's own stdio is put in place; they are free only where
-// our caller closed its stdio.
-Result<Fd> above_stdio(Fd fd) {
-    if (fd.number() > STDERR_FILENO) {
-        return fd;
-    }
-    const int number = ::fcntl(fd.number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (number < 0) {
-        return fail(errno_error(errno, "duplicate a pipe"));
-    }
-    return Fd(number);
-}
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) < 0) {
-        return fail(errno_error(errno, "pipe"));
-    }
-    Fd reader(ends[0]);
-    Fd writer(ends[1]);
-    // Only our end: the helper's is a file description of its own and stays blocking.
-    if (::fcntl(reader.number(), F_SETFL, O_NONBLOCK) < 0) {
-        return fail(errno_error(errno, "make a pipe non-blocking"));
-    }
-    Pipe pipe;
-    pipe.read_end = TRY(above_stdio(std::move(reader)));
-    pipe.write_end = TRY(above_stdio(std::move(writer)));
-    return pipe;
-}
 
 void append_bounded(std::string& text, std::string_view more) {
     text.append(more.substr(0, kMaxProgramOutput - text.size()));
@@ -85,7 +51,7 @@ Result<RunningProgram> RunningProgram::start(const std::string& path,
     Pipe out = TRY_CTX(make_pipe(), "fork/exec {}", path);
     Pipe err = TRY_CTX(make_pipe(), "fork/exec {}", path);
     Fd opened = TRY_CTX(open_file("/dev/null", O_RDONLY), "fork/exec {}", path);
-    const Fd nothing = TRY_CTX(above_stdio(std::move(opened)), "fork/exec {}", path);
+    const Fd nothing = TRY_CTX(above_spawned(std::move(opened)), "fork/exec {}", path);
     SpawnPlan plan;
     plan.path = path;
     plan.argv = arguments;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace rk::sys {
@@ -17,14 +18,16 @@ namespace {
 
 constexpr std::size_t kPidDigits = 10;
 constexpr int kHighestSignal = 64;
+constexpr unsigned kFirstOther = 4;  // above what `fds` fills
 
 // All that the vforked process touches; prepared before, because it shares our memory.
 struct Image {
     const char* path = nullptr;
     char** argv = nullptr;
     char** envp = nullptr;
-    char* pid_digits = nullptr;  // kPidDigits bytes and a NUL to fill, or null
-    std::array<int, 3> stdio{-1, -1, -1};
+    char* pid_digits = nullptr;              // kPidDigits bytes and a NUL to fill, or null
+    std::array<int, 4> fds{-1, -1, -1, -1};  // what becomes 0, 1, 2, 3
+    bool nothing_else = false;
     sigset_t signal_mask{};
     std::uint64_t reset_signals = 0;  // bit N-1: signal N to its default
     bool ignore_sigchld = false;
@@ -69,10 +72,13 @@ void set_signals(const Image& image) {
     if (image.own_session) {
         ::setsid();
     }
-    for (int target = 0; target < static_cast<int>(image.stdio.size()); ++target) {
-        if (const int source = image.stdio[static_cast<std::size_t>(target)]; source >= 0) {
+    for (int target = 0; target < static_cast<int>(image.fds.size()); ++target) {
+        if (const int source = image.fds[static_cast<std::size_t>(target)]; source >= 0) {
             ::dup2(source, target);
         }
+    }
+    if (image.nothing_else) {
+        ::syscall(SYS_close_range, kFirstOther, ~0U, 0);  // in our own copy of the table
     }
     if (image.pid_digits != nullptr) {
         write_digits(image.pid_digits, ::getpid());
@@ -123,7 +129,9 @@ Result<pid_t> spawn(const SpawnPlan& plan) {
         // set() put it last; skip "NAME="
         image.pid_digits = envp[envp.size() - 2] + plan.pid_variable.size() + 1;
     }
-    image.stdio = {number_of(plan.input), number_of(plan.output), number_of(plan.error)};
+    image.fds = {number_of(plan.input), number_of(plan.output), number_of(plan.error),
+                 number_of(plan.extra)};
+    image.nothing_else = plan.nothing_else;
     image.signal_mask = plan.signal_mask;
     image.reset_signals = plan.default_signals ? ignored_signals() : 0;
     image.ignore_sigchld = plan.ignore_sigchld;

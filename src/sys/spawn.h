@@ -28,6 +28,8 @@ struct SpawnPlan {
     std::optional<FdRef> input;  // become 0, 1, 2; above 2 themselves
     std::optional<FdRef> output;
     std::optional<FdRef> error;
+    std::optional<FdRef> extra;  // becomes 3; above 3 itself, as then are the three above
+    bool nothing_else = false;   // no descriptor above 3 is passed on (Linux 5.9)
 };
 
 /// Starts a program by vfork(2) and execve(2); it gets SIGKILL when this process dies (the kernel

@@ -14,7 +14,6 @@ namespace rk::tools {
 inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
     "--net=builtin",
     "--net=pasta",
-    "--net=slirp4netns",
     "--net=vpnkit",
     "--net=lxc-user-nic",
     "--net=gvisor-tap-vsock",

@@ -3,6 +3,9 @@
 
 #include "base/bytes.h"
 
+#include <algorithm>
+#include <array>
+
 namespace rk::wire {
 
 namespace {
@@ -11,6 +14,58 @@ namespace {
 constexpr std::size_t kMaxMessageText = kMaxHandshakeBytes - 64;
 
 constexpr int kHighestSignal = 64;
+
+// A resolver uses three.
+constexpr std::size_t kMaxNameServers = 16;
+constexpr std::size_t kMaxDeviceName = 15;  // IFNAMSIZ without its final zero
+constexpr std::uint8_t kMaxPrefix = 32;
+
+void encode_address(ByteWriter& out, const model::IpAddress& address) {
+    for (const std::uint8_t byte : address.bytes()) {
+        out.u8(byte);
+    }
+}
+
+model::IpAddress decode_address(ByteReader& in) {
+    std::array<std::uint8_t, 16> bytes{};
+    for (std::uint8_t& byte : bytes) {
+        byte = in.u8();
+    }
+    return model::IpAddress(bytes);
+}
+
+void encode_network(ByteWriter& out, const model::NetworkSetup& network) {
+    out.text(network.device);
+    encode_address(out, network.address);
+    out.u8(network.prefix);
+    encode_address(out, network.gateway);
+    const std::size_t servers = std::min(network.dns.size(), kMaxNameServers);
+    out.u8(static_cast<std::uint8_t>(servers));
+    for (std::size_t i = 0; i < servers; ++i) {
+        encode_address(out, network.dns[i]);
+    }
+    out.u32(network.mtu).u8(network.ipv6 ? 1 : 0).u8(network.configured_by_child ? 1 : 0);
+}
+
+Result<model::NetworkSetup> decode_network(ByteReader& in) {
+    model::NetworkSetup network;
+    network.device = std::string(in.text());
+    network.address = decode_address(in);
+    network.prefix = in.u8();
+    network.gateway = decode_address(in);
+    const std::uint8_t servers = in.u8();
+    for (std::uint8_t i = 0; i < servers && in.ok(); ++i) {
+        network.dns.push_back(decode_address(in));
+    }
+    network.mtu = in.u32();
+    network.ipv6 = in.u8() != 0;
+    network.configured_by_child = in.u8() != 0;
+    const bool named = !network.device.empty() && network.device.size() <= kMaxDeviceName;
+    if (!in.ok() || !named || network.prefix > kMaxPrefix || servers > kMaxNameServers) {
+        return fail("malformed network");
+    }
+    return network;
+}
 
 struct Encoder {
     ByteWriter& out;
@@ -26,7 +81,13 @@ struct Encoder {
     void operator()(const NamespacesReady& /*message*/) const {
         kind(MessageKind::kNamespacesReady);
     }
-    void operator()(const ParentReady& /*message*/) const { kind(MessageKind::kParentReady); }
+    void operator()(const ParentReady& message) const {
+        kind(MessageKind::kParentReady);
+        out.u8(message.network ? 1 : 0);
+        if (message.network) {
+            encode_network(out, *message.network);
+        }
+    }
     void operator()(const SetUpDone& /*message*/) const { kind(MessageKind::kSetUpDone); }
     void operator()(const StartCommand& /*message*/) const { kind(MessageKind::kStartCommand); }
     void operator()(const ForwardSignal& message) const {
@@ -65,6 +126,14 @@ Result<Message> decode_failure(ByteReader& in) {
     return Message(std::move(failed));
 }
 
+Result<Message> decode_ready(ByteReader& in) {
+    ParentReady ready;
+    if (in.u8() != 0) {
+        ready.network = TRY(decode_network(in));
+    }
+    return Message(std::move(ready));
+}
+
 Result<Message> decode_body(MessageKind kind, ByteReader& in) {
     switch (kind) {
         case MessageKind::kIdMapDone:
@@ -79,7 +148,7 @@ Result<Message> decode_body(MessageKind kind, ByteReader& in) {
         case MessageKind::kNamespacesReady:
             return Message(NamespacesReady{});
         case MessageKind::kParentReady:
-            return Message(ParentReady{});
+            return decode_ready(in);
         case MessageKind::kSetUpDone:
             return Message(SetUpDone{});
         case MessageKind::kStartCommand:

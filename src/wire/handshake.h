@@ -13,7 +13,7 @@
 //                                   procfs, detached netns
 //             <-------------------- NamespacesReady
 //   cgroup2 evacuation, network
-//   ParentReady ------------------> propagation, copy-up, sysfs, loopback
+//   ParentReady ------------------> propagation, copy-up, sysfs, interface, /etc files
 //             <-------------------- SetUpDone
 //   child_pid, api.sock
 //   StartCommand -----------------> starts the command
@@ -25,8 +25,10 @@
 #pragma once
 
 #include "base/result.h"
+#include "model/network_setup.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -56,7 +58,9 @@ struct ChildConfig {
     bool activated = false;         // LISTEN_PID named us: the command gets its own PID there
 };
 struct NamespacesReady {};
-struct ParentReady {};
+struct ParentReady {
+    std::optional<model::NetworkSetup> network;  // empty: there is no interface to set up
+};
 struct SetUpDone {};
 struct StartCommand {};
 struct ForwardSignal {

@@ -36,6 +36,40 @@ TEST(Handshake, EveryMessageSurvivesTheTrip) {
     EXPECT_EQ(failed.message, "mount x on y");
 }
 
+TEST(Handshake, TheNetworkSurvivesTheTrip) {
+    model::NetworkSetup network;
+    network.device = "tap0";
+    network.address = model::IpAddress::v4(0x0a000264);
+    network.prefix = 24;
+    network.gateway = model::IpAddress::v4(0x0a000202);
+    network.dns = {model::IpAddress::v4(0x0a000203), *model::IpAddress::parse("fd00::3")};
+    network.mtu = 65520;
+    network.ipv6 = true;
+    network.configured_by_child = true;
+    EXPECT_EQ(round_trip(ParentReady{network}).network, network);
+    EXPECT_EQ(round_trip(ParentReady{}).network, std::nullopt);
+}
+
+TEST(Handshake, ANetworkThatMakesNoSenseIsAnError) {
+    const auto decodes = [](const model::NetworkSetup& network) {
+        return decode(encode(ParentReady{network})).has_value();
+    };
+    model::NetworkSetup network;
+    network.device = "tap0";
+    EXPECT_TRUE(decodes(network));
+    const std::string packet = encode(ParentReady{network});
+    for (std::size_t length = 0; length < packet.size(); ++length) {
+        EXPECT_FALSE(decode(std::string_view(packet).substr(0, length))) << length;
+    }
+    network.prefix = 33;
+    EXPECT_FALSE(decodes(network));
+    network.prefix = 32;
+    network.device = "sixteen-bytes-xx";
+    EXPECT_FALSE(decodes(network));
+    network.device.clear();
+    EXPECT_FALSE(decodes(network));
+}
+
 TEST(Handshake, LongTextsAreCutToOnePacket) {
     const std::string packet = encode(SetUpFailed{ChildStep::kMount, 1, std::string(100000, 'x')});
     EXPECT_LE(packet.size(), kMaxHandshakeBytes);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "model/network_setup.h"
+#include "model/options.h"
+
+namespace rk::drivers {
+
+/// The addresses of drivers with a gateway of their own (slirp4netns, pasta): in the network of
+/// --cidr, by default 10.0.2.0/24, the gateway is number 2, the name server 3 and the namespace
+/// 100; device "tap0" and MTU 65520 unless the options say otherwise.
+[[nodiscard]] model::NetworkSetup plan_addresses(const model::Options& options);
+
+}  // namespace rk::drivers

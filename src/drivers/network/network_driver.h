@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a network driver is, and when it is called:
+//
+//   make_network_driver()   before anything was created: finds its program, starts to probe it
+//   start()                 the child's namespaces exist; says what the child is to set up
+//   (the child sets it up)
+//   wait_ready()            before ports are published and the command starts
+//   attach()                the parent's loop runs from now on: restarts, log lines
+//   destructor              ends whatever the driver started
+//
+// start() and wait_ready() are two calls so that a helper gets going while the child works.
+#pragma once
+
+#include "base/result.h"
+#include "loop/event_loop.h"
+#include "model/network_setup.h"
+#include "sys/run_program.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace rk::drivers {
+
+/// The child whose network it is.
+struct NetworkTarget {
+    pid_t child = 0;
+    /// Where the child has bound its detached network namespace, as a path in the child's mount
+    /// namespace; "" = it is the child's own.
+    std::string detached_netns;
+};
+
+/// What the API tells about a network driver.
+struct NetworkDriverInfo {
+    std::string driver;
+    std::vector<std::string> dns;
+    std::string child_ip;
+    bool dynamic_child_ip = false;
+    bool ipv6 = false;
+};
+
+/// How the helper program of a driver is.
+struct NetworkHealth {
+    bool running = false;
+    pid_t pid = 0;  // 0 where there is no helper now
+    std::uint64_t restarts = 0;
+};
+
+/// Connects a network namespace. Driven by the parent only; every call is bounded in time.
+class NetworkDriver {
+ public:
+    NetworkDriver() = default;
+    NetworkDriver(const NetworkDriver&) = delete;
+    NetworkDriver& operator=(const NetworkDriver&) = delete;
+    NetworkDriver(NetworkDriver&&) = delete;
+    NetworkDriver& operator=(NetworkDriver&&) = delete;
+    virtual ~NetworkDriver() = default;
+
+    /// Starts to connect the network. `interrupt` may end the wait, with the code EINTR.
+    [[nodiscard]] virtual Result<model::NetworkSetup> start(const NetworkTarget& target,
+                                                            const sys::Interrupt* interrupt) = 0;
+    /// Waits until packets are carried. Once, after start().
+    [[nodiscard]] virtual Result<void> wait_ready(const sys::Interrupt* interrupt) = 0;
+    /// Lets `loop` watch the helper. It must outlive the driver.
+    [[nodiscard]] virtual Result<void> attach(loop::EventLoop& loop) = 0;
+
+    /// After start().
+    [[nodiscard]] virtual NetworkDriverInfo info() const = 0;
+    [[nodiscard]] virtual NetworkHealth health() const = 0;
+};
+
+}  // namespace rk::drivers

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/network/registry.h"
+
+#include "drivers/network/slirp4netns.h"
+
+#include <algorithm>
+#include <array>
+
+namespace rk::drivers {
+
+namespace {
+
+using Maker = Result<std::unique_ptr<NetworkDriver>> (*)(const model::Options& options,
+                                                         const sys::Environment& environment,
+                                                         const Logger& log);
+
+Result<std::unique_ptr<NetworkDriver>> make_nothing(const model::Options& /*options*/,
+                                                    const sys::Environment& /*environment*/,
+                                                    const Logger& /*log*/) {
+    return nullptr;
+}
+
+struct NetworkDriverEntry {
+    model::NetworkDriver driver;
+    Maker make;
+};
+
+constexpr std::array kNetworkDrivers = {
+    NetworkDriverEntry{model::NetworkDriver::kHost, make_nothing},
+    NetworkDriverEntry{model::NetworkDriver::kNone, make_nothing},
+    NetworkDriverEntry{model::NetworkDriver::kSlirp4netns, Slirp4netns::create},
+};
+
+}  // namespace
+
+Result<std::unique_ptr<NetworkDriver>> make_network_driver(const model::Options& options,
+                                                           const sys::Environment& environment,
+                                                           const Logger& log) {
+    const auto* const found = std::find_if(
+        kNetworkDrivers.begin(), kNetworkDrivers.end(),
+        [&](const NetworkDriverEntry& entry) { return entry.driver == options.network; });
+    if (found == kNetworkDrivers.end()) {
+        return fail("this network driver is not built yet");
+    }
+    return found->make(options, environment, log);
+}
+
+}  // namespace rk::drivers

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "model/network_setup.h"
+
+#include <string>
+
+namespace rk::ns {
+
+/// Brings the interface up and gives it MTU, address and default route, in the calling process'
+/// network namespace. Error: "set up interface DEV: add address 10.0.2.100/24: why".
+[[nodiscard]] Result<void> configure_interface(const model::NetworkSetup& setup);
+
+/// The same in the network namespace that is bound on `netns`. A forked process does it: the caller
+/// could not return to a network namespace of another user namespace (setns(2)).
+[[nodiscard]] Result<void> configure_interface_in(const std::string& netns,
+                                                  const model::NetworkSetup& setup);
+
+}  // namespace rk::ns

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of --net=slirp4netns share."""
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import PYTHON, descendants, wait_until, which
+
+NET = ["--net=slirp4netns"]
+QUIET = [*NET, "--disable-host-loopback"]
+COPY_UP = ["--copy-up=/etc", "--copy-up=/run"]
+DETACH = ["--detach-netns"]
+
+
+def need_slirp4netns():
+    which("slirp4netns")
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("/dev/net/tun cannot be opened")
+
+
+def inside(detached):
+    """A shell prefix that enters the network namespace of the run."""
+    return f"{which('nsenter')} -n$ROOTLESSKIT_STATE_DIR/netns " if detached else ""
+
+
+def helper_of(running):
+    """The PID of its slirp4netns."""
+    def found():
+        for pid in descendants(running.pid):
+            try:
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"-r" in line and Path(os.fsdecode(line[0])).name.startswith("slirp4netns"):
+                return pid
+        return None
+    return wait_until(found, what="slirp4netns to appear")
+
+
+def arguments_of(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+
+
+class Host:
+    """A TCP and a UDP server on a loopback address of the host that answer `pong`."""
+
+    def __init__(self, address):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.tcp = socket.create_server((address, 0), family=family)
+        self.udp = socket.socket(family, socket.SOCK_DGRAM)
+        self.udp.bind((address, 0))
+        self.ports = (self.tcp.getsockname()[1], self.udp.getsockname()[1])
+        self.asked = []
+        for serve in (self._serve_tcp, self._serve_udp):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def _serve_tcp(self):
+        try:
+            while True:
+                connection, peer = self.tcp.accept()
+                self.asked.append(("tcp", peer))
+                connection.sendall(b"pong")
+                connection.close()
+        except OSError:
+            pass
+
+    def _serve_udp(self):
+        try:
+            while True:
+                _, peer = self.udp.recvfrom(100)
+                self.asked.append(("udp", peer))
+                self.udp.sendto(b"pong", peer)
+        except OSError:
+            pass
+
+    def close(self):
+        self.tcp.shutdown(socket.SHUT_RDWR)
+        self.tcp.close()
+        self.udp.close()
+
+
+@pytest.fixture
+def host():
+    server = Host("127.0.0.1")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def host6():
+    server = Host("::1")
+    yield server
+    server.close()
+
+
+ASK = """
+import socket, sys
+kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
+                  socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+s.settimeout(float(sys.argv[4]))
+try:
+    s.connect((address, port)); s.send(b"ping"); print(s.recv(10).decode() or "empty")
+except OSError as e:
+    print("failed:", e)
+"""
+
+
+def ask(rk, flags, detached, address, host, seconds=5, before=""):
+    """What comes back from the host's two servers, by TCP and UDP."""
+    (rk.base / "ask.py").write_text(ASK)
+    python = " ".join(PYTHON)
+    script = before + "; ".join(
+        f"{inside(detached)}{python} {rk.base}/ask.py {kind} {address} {port} {seconds}"
+        for kind, port in zip(("tcp", "udp"), host.ports))
+    return rk.sh(*flags, *(DETACH if detached else []), script, timeout=30).ok().lines()
