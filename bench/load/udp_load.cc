@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // UDP load for bench/ports.
-//   udp_load sink ADDRESS PORT                  counts datagrams; one that starts with 'Q' asks for the count
-//   udp_load source HOST PORT BYTES SECONDS PPS sends plain datagrams (PPS 0: as fast as possible) and
+//   udp_load sink ADDRESS PORT                  counts datagrams; one that starts with 'Q' asks for
+//   the count udp_load source HOST PORT BYTES SECONDS PPS sends plain datagrams (PPS 0: as fast as
+//   possible) and
 //                                               prints what was sent and what the sink says it got
 #include <array>
 #include <cerrno>
@@ -71,8 +72,8 @@ int sink(const char* address, const char* port) {
                 continue;
             }
             char text[32];
-            const int length = std::snprintf(text, sizeof text, "%llu",
-                                             static_cast<unsigned long long>(count));
+            const int length =
+                std::snprintf(text, sizeof text, "%llu", static_cast<unsigned long long>(count));
             sendto(fd, text, static_cast<std::size_t>(length), 0,
                    reinterpret_cast<const sockaddr*>(&senders[at]), sizeof senders[at]);
         }

@@ -9,10 +9,10 @@
 
 namespace rk::model {
 
-/// An IP address of either family as one type: IPv4 is held in its v4-mapped form (RFC 4291, 2.5.5.2),
-/// so that code has no twin for each family.
+/// An IP address of either family as one type: IPv4 is held in its v4-mapped form (RFC
+/// 4291, 2.5.5.2), so that code has no twin for each family.
 class IpAddress {
-public:
+ public:
     /// The unspecified IPv6 address.
     constexpr IpAddress() = default;
     constexpr explicit IpAddress(const std::array<std::uint8_t, 16>& bytes) : bytes_(bytes) {}
@@ -32,7 +32,7 @@ public:
     friend bool operator==(const IpAddress&, const IpAddress&) = default;
     friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
-private:
+ private:
     std::array<std::uint8_t, 16> bytes_{};
 };
 

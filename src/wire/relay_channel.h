@@ -3,9 +3,10 @@
 // Theory of operation
 //
 // The parent and the relay process talk over one SOCK_SEQPACKET pair. The parent asks, the relay
-// answers with the request's number; listening sockets travel beside AddPort as SCM_RIGHTS. The relay
-// may send LogLine at any time. EOF ends the relay. Both sides are the same binary, so this is no
-// stable format, but the relay faces the network and its packets are therefore decoded as untrusted.
+// answers with the request's number; listening sockets travel beside AddPort as SCM_RIGHTS. The
+// relay may send LogLine at any time. EOF ends the relay. Both sides are the same binary, so this
+// is no stable format, but the relay faces the network and its packets are therefore decoded as
+// untrusted.
 #pragma once
 
 #include "base/result.h"
@@ -22,8 +23,8 @@ namespace rk::wire {
 
 enum class Transport : std::uint8_t { kTcp = 1, kUdp = 2 };
 
-/// Parent to relay. One descriptor comes with it: a listening TCP socket or a bound UDP socket of the
-/// host's network namespace. A port range is several AddPort with the same id.
+/// Parent to relay. One descriptor comes with it: a listening TCP socket or a bound UDP socket of
+/// the host's network namespace. A port range is several AddPort with the same id.
 struct AddPort {
     std::uint32_t request = 0;
     std::uint32_t id = 0;
