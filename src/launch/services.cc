@@ -8,7 +8,10 @@
 #include "launch/relay_process.h"
 #include "ns/target_namespaces.h"
 #include "relay/relay.h"
+#include "sys/clock.h"
 
+#include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include <unistd.h>
@@ -73,9 +76,25 @@ Result<void> Services::make_port_driver() {
 
 Result<void> Services::publish() {
     for (const model::PortSpec& spec : plan_.options.publish) {
-        TRY_CTX(ports_->add(spec), "failed to expose port {}", spec.in_braces());
+        TRY_CTX(publish_one(spec), "failed to expose port {}", spec.in_braces());
     }
     return {};
+}
+
+Result<void> Services::publish_one(const model::PortSpec& spec) {
+    // After a kill -9 of the run before, its relay needs a moment to die and to free the port.
+    const auto patience = std::chrono::milliseconds(plan_.state_dir.recovered() ? 500 : 0);
+    const sys::Deadline deadline = sys::Deadline::after(patience);
+    for (;;) {
+        const auto added = ports_->add(spec);
+        if (added) {
+            return {};
+        }
+        if (added.error().code != EADDRINUSE || deadline.passed()) {
+            return fail(added.error());
+        }
+        ::usleep(5000);
+    }
 }
 
 Result<void> Services::open_api() {

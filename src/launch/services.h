@@ -49,6 +49,7 @@ class Services {
     Services(ServicesPlan plan, const Logger& log) : plan_(std::move(plan)), log_(log) {}
     [[nodiscard]] Result<void> make_port_driver();
     [[nodiscard]] Result<void> publish();
+    [[nodiscard]] Result<void> publish_one(const model::PortSpec& spec);
 
     ServicesPlan plan_;
     const Logger& log_;

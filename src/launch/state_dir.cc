@@ -82,11 +82,14 @@ Result<std::optional<sys::Fd>> try_lock(sys::FdRef directory, const std::string&
     return std::optional(std::move(lock));
 }
 
-void remove_own_files(sys::FdRef directory) {
+// Returns whether there was anything.
+bool remove_own_files(sys::FdRef directory) {
+    bool found = false;
     for (const std::string_view name : kOwnFiles) {
-        ::unlinkat(directory.number(), std::string(name).c_str(), 0);
+        found |= ::unlinkat(directory.number(), std::string(name).c_str(), 0) == 0;
     }
     ::unlinkat(directory.number(), kOwnSubdirectory, AT_REMOVEDIR);
+    return found;
 }
 
 std::string random_digits() {
@@ -99,8 +102,11 @@ std::string random_digits() {
 
 }  // namespace
 
-StateDir::StateDir(std::string path, sys::Fd directory, sys::Fd lock)
-    : path_(std::move(path)), directory_(std::move(directory)), lock_(std::move(lock)) {
+StateDir::StateDir(std::string path, sys::Fd directory, sys::Fd lock, bool recovered)
+    : path_(std::move(path)),
+      directory_(std::move(directory)),
+      lock_(std::move(lock)),
+      recovered_(recovered) {
     hold_directory();
 }
 
@@ -151,8 +157,8 @@ Result<StateDir> StateDir::take(const std::string& path) {
             return fail(std::move(lock).error());
         }
         if (*lock) {
-            remove_own_files(*directory);
-            return StateDir(path, std::move(*directory), std::move(**lock));
+            const bool recovered = remove_own_files(*directory);
+            return StateDir(path, std::move(*directory), std::move(**lock), recovered);
         }
     }
     return fail(already_running(path));

@@ -46,6 +46,8 @@ class StateDir {
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] sys::FdRef fd() const { return directory_; }
     [[nodiscard]] std::string file(std::string_view name) const;
+    /// Whether a run before this one was killed here and may still be dying.
+    [[nodiscard]] bool recovered() const { return recovered_; }
     /// Empty unless the shared lock on the directory could not be had; then a warning to print.
     [[nodiscard]] const std::string& lock_warning() const { return lock_warning_; }
 
@@ -55,13 +57,14 @@ class StateDir {
     [[nodiscard]] Result<void> create_mount_point(const std::string& name, mode_t mode) const;
 
  private:
-    StateDir(std::string path, sys::Fd directory, sys::Fd lock);
+    StateDir(std::string path, sys::Fd directory, sys::Fd lock, bool recovered);
     void hold_directory();
     void remove() const;
 
     std::string path_;
     sys::Fd directory_;
     sys::Fd lock_;
+    bool recovered_;
     std::string lock_warning_;
 };
 

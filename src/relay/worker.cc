@@ -86,7 +86,10 @@ void Worker::dispatch(const epoll_event& event) {
 }
 
 void Worker::obey() {
-    for (Command& command : shared_.mailboxes.at(number_)->take()) {
+    for (Command& waiting : shared_.mailboxes.at(number_)->take()) {
+        // Out of the batch, so that it ends here: an AddCommand that lived as long as the batch
+        // would hold its socket open when a RemoveCommand behind it reports that all is closed.
+        Command command = std::move(waiting);
         std::visit([this](auto&& one) { obey(std::forward<decltype(one)>(one)); },
                    std::move(command));
     }
