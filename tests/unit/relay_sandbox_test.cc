@@ -64,12 +64,11 @@ TEST(RelaySandbox, TheRootIsEmpty) {
     });
 }
 
+// A sanitizer needs far more system calls than the filter allows: such builds do not have it.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(RelaySandbox, AnotherSystemCallKills) {
-    if (kSanitized) {
-        GTEST_SKIP() << "no filter under a sanitizer";
-    }
     const sys::Fd kept = bound(SOCK_DGRAM);
-    const int status = in_sandbox(kept, !kSanitized, [](const SandboxState& /*state*/) {
+    const int status = in_sandbox(kept, true, [](const SandboxState& /*state*/) {
         return static_cast<int>(::syscall(SYS_ptrace, 0, 0, 0, 0));
     });
     ASSERT_TRUE(WIFSIGNALED(status));
@@ -77,16 +76,15 @@ TEST(RelaySandbox, AnotherSystemCallKills) {
 }
 
 TEST(RelaySandbox, OnlyInternetSocketsCanBeMade) {
-    if (kSanitized) {
-        GTEST_SKIP() << "no filter under a sanitizer";
-    }
     const sys::Fd kept = bound(SOCK_DGRAM);
-    const int status = in_sandbox(kept, !kSanitized, [](const SandboxState& /*state*/) {
+    const int status = in_sandbox(kept, true, [](const SandboxState& /*state*/) {
         return ::socket(AF_UNIX, SOCK_STREAM, 0);
     });
     ASSERT_TRUE(WIFSIGNALED(status));
     EXPECT_EQ(WTERMSIG(status), SIGSYS);
 }
+
+#endif
 
 // The whole relay behind the filter: every path that makes system calls is walked.
 TEST(RelaySandbox, TheRelayWorksInside) {
