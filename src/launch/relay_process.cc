@@ -14,6 +14,8 @@
 #include "launch/relay_process.h"
 
 #include "base/log.h"
+#include "ns/transparent_routes.h"
+#include "relay/limits.h"
 #include "relay/sandbox.h"
 #include "sys/process.h"
 #include "sys/seqpacket.h"
@@ -28,6 +30,10 @@
 namespace rk::launch {
 
 namespace {
+
+// The relay marks its transparent sockets, the parent routes by that mark; neither floor sees the
+// other's constant.
+static_assert(relay::kTransparentMark == ns::kRelayMark);
 
 // The sanitizers' own system calls are none the relay would make.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -65,12 +65,4 @@ Result<bool> EventLoop::run_once(std::optional<sys::Deadline> deadline) {
     return count != 0 || !deadline || !deadline->passed();
 }
 
-Result<void> EventLoop::run() {
-    stopped_ = false;
-    while (!stopped_) {
-        TRY(run_once());
-    }
-    return {};
-}
-
 }  // namespace rk::loop

@@ -30,16 +30,11 @@ class EventLoop {
     /// it returns false when nothing happened until then.
     [[nodiscard]] Result<bool> run_once(std::optional<sys::Deadline> deadline = std::nullopt);
 
-    /// Calls run_once until stop() was called by a handler.
-    [[nodiscard]] Result<void> run();
-    void stop() { stopped_ = true; }
-
  private:
     explicit EventLoop(sys::Fd epoll) : epoll_(std::move(epoll)) {}
 
     sys::Fd epoll_;
     std::map<int, Handler> handlers_;
-    bool stopped_ = false;
 };
 
 }  // namespace rk::loop
