@@ -9,8 +9,9 @@
 
 namespace rk {
 
-/// The one reader of untrusted binary bytes. Integers are little-endian. After the first read past
-/// the end every further read fails too, so a decoder may check once at the end (ok()).
+/// The one reader of untrusted binary bytes. Integers are little-endian, those of be16() and be32()
+/// big-endian. After the first read past the end every further read fails too, so a decoder may
+/// check once at the end (ok()).
 class ByteReader {
  public:
     explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
@@ -19,6 +20,15 @@ class ByteReader {
     [[nodiscard]] std::uint16_t u16() { return static_cast<std::uint16_t>(unsigned_integer(2)); }
     [[nodiscard]] std::uint32_t u32() { return static_cast<std::uint32_t>(unsigned_integer(4)); }
     [[nodiscard]] std::uint64_t u64() { return unsigned_integer(8); }
+    /// Big-endian, as in the headers of packets.
+    [[nodiscard]] std::uint16_t be16() {
+        const std::uint16_t high = u8();
+        return static_cast<std::uint16_t>(high << 8U | u8());
+    }
+    [[nodiscard]] std::uint32_t be32() {
+        const std::uint32_t high = be16();
+        return high << 16U | be16();
+    }
     [[nodiscard]] std::string_view bytes(std::size_t count) {
         if (count > rest_.size()) {
             ok_ = false;
@@ -58,6 +68,13 @@ class ByteWriter {
     ByteWriter& u16(std::uint16_t value) { return unsigned_integer(value, 2); }
     ByteWriter& u32(std::uint32_t value) { return unsigned_integer(value, 4); }
     ByteWriter& u64(std::uint64_t value) { return unsigned_integer(value, 8); }
+    ByteWriter& be16(std::uint16_t value) {
+        return u8(static_cast<std::uint8_t>(value >> 8U)).u8(static_cast<std::uint8_t>(value));
+    }
+    ByteWriter& be32(std::uint32_t value) {
+        return be16(static_cast<std::uint16_t>(value >> 16U))
+            .be16(static_cast<std::uint16_t>(value));
+    }
     ByteWriter& bytes(std::string_view raw) {
         out_ += raw;
         return *this;
