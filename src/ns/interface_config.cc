@@ -4,12 +4,12 @@
 #include "sys/file.h"
 #include "sys/netlink_request.h"
 #include "sys/process.h"
+#include "sys/route_requests.h"
 
 #include <cerrno>
 
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -17,47 +17,6 @@
 namespace rk::ns {
 
 namespace {
-
-using sys::NetlinkMessage;
-
-// ip link set dev DEV mtu MTU up
-NetlinkMessage link_request(unsigned index, std::uint32_t mtu) {
-    ifinfomsg body{};
-    body.ifi_family = AF_UNSPEC;
-    body.ifi_index = static_cast<int>(index);
-    body.ifi_flags = IFF_UP;
-    body.ifi_change = IFF_UP;
-    NetlinkMessage message(RTM_NEWLINK, 0);
-    message.body(body).u32(IFLA_MTU, mtu);
-    return message;
-}
-
-// ip addr add IP/PREFIX dev DEV
-NetlinkMessage address_request(unsigned index, const model::NetworkSetup& setup) {
-    ifaddrmsg body{};
-    body.ifa_family = AF_INET;
-    body.ifa_prefixlen = setup.prefix;
-    body.ifa_scope = RT_SCOPE_UNIVERSE;
-    body.ifa_index = index;
-    NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
-    message.body(body)
-        .big_endian_u32(IFA_LOCAL, setup.address.to_v4())
-        .big_endian_u32(IFA_ADDRESS, setup.address.to_v4());
-    return message;
-}
-
-// ip route add default via GW dev DEV
-NetlinkMessage route_request(unsigned index, const model::NetworkSetup& setup) {
-    rtmsg body{};
-    body.rtm_family = AF_INET;
-    body.rtm_table = RT_TABLE_MAIN;
-    body.rtm_protocol = RTPROT_BOOT;
-    body.rtm_scope = RT_SCOPE_UNIVERSE;
-    body.rtm_type = RTN_UNICAST;
-    NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-    message.body(body).big_endian_u32(RTA_GATEWAY, setup.gateway.to_v4()).u32(RTA_OIF, index);
-    return message;
-}
 
 // Router advertisements are ignored by hosts that forward (accept_ra=1), which every container
 // engine makes of its namespace; 2 means: always. Not worth an error where /proc/sys is read-only.
@@ -75,11 +34,11 @@ Result<void> configure(const model::NetworkSetup& setup) {
         accept_router_advertisements(setup.device);
     }
     auto routing = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
-    TRY_CTX(routing.request(link_request(index, setup.mtu)), "bring up with MTU {}", setup.mtu);
-    TRY_CTX(routing.create(address_request(index, setup)), "add address {}/{}",
-            setup.address.text(), setup.prefix);
-    TRY_CTX(routing.create(route_request(index, setup)), "add default route via {}",
-            setup.gateway.text());
+    TRY_CTX(routing.request(sys::set_link_up(index, setup.mtu)), "bring up with MTU {}", setup.mtu);
+    TRY_CTX(routing.create(sys::add_address(index, setup.address, setup.prefix)),
+            "add address {}/{}", setup.address.text(), setup.prefix);
+    TRY_CTX(routing.create(sys::add_default_route(index, setup.gateway)),
+            "add default route via {}", setup.gateway.text());
     return {};
 }
 

@@ -77,6 +77,10 @@ NetlinkMessage& NetlinkMessage::u8(std::uint16_t type, std::uint8_t value) {
     return attribute(type, bytes_of(value));
 }
 
+NetlinkMessage& NetlinkMessage::big_endian_u16(std::uint16_t type, std::uint16_t value) {
+    return attribute(type, bytes_of(htons(value)));
+}
+
 NetlinkMessage& NetlinkMessage::u32(std::uint16_t type, std::uint32_t value) {
     return attribute(type, bytes_of(value));
 }

@@ -41,12 +41,16 @@ class NetlinkMessage {
     }
     NetlinkMessage& attribute(std::uint16_t type, std::string_view payload);
     NetlinkMessage& u8(std::uint16_t type, std::uint8_t value);
+    NetlinkMessage& big_endian_u16(std::uint16_t type, std::uint16_t value);
     NetlinkMessage& u32(std::uint16_t type, std::uint32_t value);
     NetlinkMessage& big_endian_u32(std::uint16_t type, std::uint32_t value);
     /// With its zero byte, as the kernel wants names.
     NetlinkMessage& text(std::uint16_t type, std::string_view value);
     /// An attribute that contains what `content` adds.
     NetlinkMessage& nested(std::uint16_t type, const std::function<void(NetlinkMessage&)>& content);
+
+    /// Everything that was put into another one.
+    NetlinkMessage& contents_of(const NetlinkMessage& other) { return append(other.bytes_); }
 
     [[nodiscard]] std::uint16_t type() const { return type_; }
     /// The finished bytes, with its length and this sequence number filled in.
@@ -70,6 +74,9 @@ class NetlinkSocket {
     [[nodiscard]] Result<void> request(const NetlinkMessage& message);
     /// The same for a thing that may be there already: EEXIST is success.
     [[nodiscard]] Result<void> create(const NetlinkMessage& message);
+    /// For who sends and receives by himself.
+    [[nodiscard]] FdRef fd() const { return socket_; }
+    [[nodiscard]] Fd release() && { return std::move(socket_); }
     /// A transaction of nf_tables: all or nothing. The error is the first message's that failed.
     [[nodiscard]] Result<void> nftables_transaction(std::span<const NetlinkMessage> messages);
 
