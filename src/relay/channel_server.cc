@@ -34,8 +34,8 @@ bool fits(sys::FdRef socket, wire::Transport transport) {
 
 }  // namespace
 
-ChannelServer::ChannelServer(Shared& shared, sys::Fd channel)
-    : shared_(shared), channel_(std::move(channel)) {}
+ChannelServer::ChannelServer(Shared& shared, const RelayParts& parts, sys::Fd channel)
+    : shared_(shared), parts_(parts), channel_(std::move(channel)) {}
 
 void ChannelServer::on_request() {
     for (int i = 0; i < kRequestsPerWake && replies_.size() < kMaxQueuedReplies; ++i) {
@@ -72,6 +72,8 @@ bool ChannelServer::serve_next() {
         serve(*remove);
     } else if (const auto* stats = std::get_if<wire::GetStats>(&*message)) {
         serve(*stats);
+    } else if (const auto* tell = std::get_if<wire::Tell>(&*message)) {
+        serve(*tell);
     }
     return true;
 }
@@ -81,19 +83,17 @@ Result<std::shared_ptr<Port>> ChannelServer::make_port(const wire::AddPort& requ
     if (descriptors.size() != 1 || !fits(descriptors.front(), request.transport)) {
         return fail(errno_error(EINVAL, "publish a port without its socket"));
     }
+    if (request.id >= kFirstLocalPort) {
+        return fail(errno_error(EINVAL, "publish a port under a local id"));
+    }
     auto port = std::make_shared<Port>();
     port->id = request.id;
     port->transport = request.transport;
     port->socket = std::move(descriptors.front());
-    port->family = int_option(port->socket, SO_DOMAIN);
     port->target = request.target;
     port->transparent = request.transparent;
     port->owner = next_owner_++ % shared_.workers;
-    if (request.transport == wire::Transport::kTcp) {
-        prepare_listener(port->socket);
-    } else {
-        prepare_udp_socket(port->socket, port->family);
-    }
+    prepare_port(*port);
     return port;
 }
 
@@ -131,12 +131,23 @@ void ChannelServer::serve(const wire::RemovePort& request) {
     }
 }
 
+void prepare_port(Port& port) {
+    port.family = int_option(port.socket, SO_DOMAIN);
+    if (port.transport == wire::Transport::kTcp) {
+        prepare_listener(port.socket);
+    } else {
+        prepare_udp_socket(port.socket, port.family);
+    }
+}
+
 void ChannelServer::removed(std::uint32_t request) {
     answer(request, 0, {});
 }
 
 void ChannelServer::serve(const wire::GetStats& request) {
-    wire::Stats stats{.request = request.request, .more = false, .health = health(), .ports = {}};
+    wire::Stats stats;
+    stats.request = request.request;
+    stats.health = health();
     for (const auto& [id, entry] : ports_) {
         if (stats.ports.size() == wire::kPortsPerStats) {
             stats.more = true;
@@ -146,7 +157,29 @@ void ChannelServer::serve(const wire::GetStats& request) {
         }
         stats.ports.push_back(entry.totals->sum());
     }
+    for (const auto& port : parts_.local_ports) {
+        stats.local_ports.push_back(port->totals->sum());
+        stats.local_ports.back().id = static_cast<int>(port->id - kFirstLocalPort);
+    }
+    if (parts_.extra_stats) {
+        stats.extra = parts_.extra_stats();
+    }
     queue(stats);
+}
+
+void ChannelServer::serve(const wire::Tell& request) {
+    if (!parts_.on_tell) {
+        answer(request.request, EOPNOTSUPP, {});
+        return;
+    }
+    const Result<void> done = parts_.on_tell(request.text);
+    if (done) {
+        answer(request.request, 0, {});
+        return;
+    }
+    const int code = done.error().code;
+    answer(request.request, static_cast<std::uint32_t>(code > 0 ? code : EINVAL),
+           done.error().message);
 }
 
 model::RelayHealth ChannelServer::health() const {

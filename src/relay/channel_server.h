@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "relay/parts.h"
 #include "relay/shared.h"
 #include "sys/fd.h"
 #include "sys/seqpacket.h"
@@ -26,9 +27,13 @@
 
 namespace rk::relay {
 
+/// Readies the socket of a port for the workers: nonblocking, options, its family.
+void prepare_port(Port& port);
+
 class ChannelServer {
  public:
-    ChannelServer(Shared& shared, sys::Fd channel);
+    /// `parts` outlive the server; their local ports have totals by now.
+    ChannelServer(Shared& shared, const RelayParts& parts, sys::Fd channel);
 
     [[nodiscard]] sys::FdRef fd() const { return channel_; }
     /// Reads and serves what is there.
@@ -56,6 +61,7 @@ class ChannelServer {
     void serve(const wire::AddPort& request, std::vector<sys::Fd> descriptors);
     void serve(const wire::RemovePort& request);
     void serve(const wire::GetStats& request);
+    void serve(const wire::Tell& request);
     [[nodiscard]] Result<std::shared_ptr<Port>> make_port(const wire::AddPort& request,
                                                           std::vector<sys::Fd> descriptors);
     void answer(std::uint32_t request, std::uint32_t code, std::string message);
@@ -63,6 +69,7 @@ class ChannelServer {
     [[nodiscard]] model::RelayHealth health() const;
 
     Shared& shared_;
+    const RelayParts& parts_;
     sys::Fd channel_;
     std::map<std::uint32_t, Entry> ports_;
     std::deque<std::string> replies_;

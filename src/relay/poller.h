@@ -23,6 +23,13 @@ enum class Kind : std::uint8_t {
     kBackend,
     kUdpPort,
     kUdpFlow,
+    // Of guests (guest.h), which know what each is.
+    kQueue,       // held SYNs
+    kHeldCall,    // the connection a held SYN waits for
+    kNatFront,    // datagrams of new flows
+    kNatInside,   // a flow's socket towards the namespace
+    kNatOutside,  // ... and towards the world
+    kEcho,        // ping sockets
 };
 
 /// An event's owner as it fits into epoll's 64 bits: looked up in a slab, so a stale one finds

@@ -13,6 +13,8 @@
 
 namespace rk::relay {
 
+class OnwardChooser;
+
 /// One published socket: a TCP listener, which all workers share, or a UDP socket, which one worker
 /// owns. A range of ports is several of these with one id and one set of counters.
 struct Port {
@@ -21,6 +23,8 @@ struct Port {
     int family = 0;  // of the socket, AF_INET or AF_INET6
     sys::Fd socket;
     model::Endpoint target;
+    /// Asked per connection instead of `target` (TCP); borrowed.
+    OnwardChooser* chooser = nullptr;
     /// Turned off for good by the first transparent connect that timed out.
     std::atomic<bool> transparent{false};
     /// Whether a transparent connect ever succeeded: one that does not answer is then no proof.

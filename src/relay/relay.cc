@@ -9,6 +9,7 @@
 #include "relay/worker.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <memory>
 #include <system_error>
@@ -69,7 +70,6 @@ class Crew {
     }
 
     Result<void> hire(std::unique_ptr<Worker> worker) {
-        TRY(worker->prepare());
         try {
             threads_.emplace_back([worker = std::move(worker), this] {
                 if (const auto outcome = worker->run(); !outcome) {
@@ -87,16 +87,58 @@ class Crew {
     std::vector<std::thread> threads_;
 };
 
-Result<std::unique_ptr<Worker>> make_worker(Shared& shared, unsigned number,
-                                            ChannelServer* channel) {
+Result<std::unique_ptr<Worker>> make_worker(Shared& shared, const RelayParts& parts,
+                                            unsigned number, ChannelServer* channel) {
     Poller poller = TRY(Poller::create());
     shared.fds.charge(2);
-    return std::make_unique<Worker>(shared, std::move(poller), number, channel);
+    auto worker = std::make_unique<Worker>(shared, std::move(poller), number, channel);
+    TRY(worker->prepare(parts.make_guest));
+    return worker;
+}
+
+// Lends the sources the budget of descriptors for as long as there is one.
+class AttachedSources {
+ public:
+    AttachedSources(Shared& shared, SocketSources sources) : shared_(shared) {
+        if (sources.child == nullptr) {
+            sources.child = std::make_shared<DirectSource>();
+        }
+        shared.sources = std::move(sources);
+        shared.sources.each([&](SocketSource& source) { source.attach(shared_.fds); });
+    }
+    AttachedSources(const AttachedSources&) = delete;
+    AttachedSources& operator=(const AttachedSources&) = delete;
+    ~AttachedSources() {
+        shared_.sources.each([](SocketSource& source) { source.detach(); });
+    }
+
+ private:
+    Shared& shared_;
+};
+
+Result<void> open_local_ports(Shared& shared, const RelayParts& parts) {
+    if (parts.local_ports.size() > wire::kMaxLocalPorts) {
+        return fail(errno_error(EINVAL, "more local ports than the relay tells about"));
+    }
+    for (const auto& port : parts.local_ports) {
+        if (port->id < kFirstLocalPort) {
+            return fail(errno_error(EINVAL, "a local port with a published port's id"));
+        }
+        if (port->totals == nullptr) {
+            port->totals = std::make_shared<PortTotals>(port->id, shared.workers);
+        }
+        prepare_port(*port);
+        shared.fds.charge(1);
+        for (const auto& mailbox : shared.mailboxes) {
+            mailbox->post(AddCommand{port});
+        }
+    }
+    return {};
 }
 
 }  // namespace
 
-Result<void> run(sys::Fd channel, const RelayLimits& limits) {
+Result<void> run(sys::Fd channel, const RelayLimits& limits, RelayParts parts) {
     // splice(2) to a socket that was closed raises SIGPIPE, and has no flag against it.
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     const unsigned workers = worker_count(limits);
@@ -104,12 +146,17 @@ Result<void> run(sys::Fd channel, const RelayLimits& limits) {
     for (unsigned i = 0; i < workers; ++i) {
         shared.mailboxes.push_back(TRY(Mailbox::create()));
     }
-    ChannelServer server(shared, std::move(channel));
-    const auto first = TRY(make_worker(shared, 0, &server));
-    TRY(first->prepare());
-    Crew crew(shared);
+    const AttachedSources attached(shared, parts.sources);
+    TRY(open_local_ports(shared, parts));
+    ChannelServer server(shared, parts, std::move(channel));
+    const auto first = TRY(make_worker(shared, parts, 0, &server));
+    // All are made before any runs, so that guests may get to know each other.
+    std::vector<std::unique_ptr<Worker>> others;
     for (unsigned i = 1; i < workers; ++i) {
-        auto worker = TRY(make_worker(shared, i, nullptr));
+        others.push_back(TRY(make_worker(shared, parts, i, nullptr)));
+    }
+    Crew crew(shared);
+    for (auto& worker : others) {
         TRY(crew.hire(std::move(worker)));
     }
     return first->run();

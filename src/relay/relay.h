@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "relay/parts.h"
 #include "sys/fd.h"
 
 #include <cstddef>
@@ -19,9 +20,10 @@ struct RelayLimits {
 };
 
 /// Runs the data plane in this process until the channel's other end is gone. The caller has put
-/// the process into the network namespace it dials in, and has dropped what it can; run() only
-/// needs CAP_NET_ADMIN there for transparent sources. Listening sockets arrive over the channel
-/// (wire/relay_channel.h). Returns only after an error of the set-up or EOF.
-[[nodiscard]] Result<void> run(sys::Fd channel, const RelayLimits& limits);
+/// the process into the network namespace it dials in (or given other sources of sockets), and has
+/// dropped what it can; run() only needs CAP_NET_ADMIN there for transparent sources. Listening
+/// sockets arrive over the channel (wire/relay_channel.h) or are local ones of `parts`. Returns
+/// only after an error of the set-up or EOF.
+[[nodiscard]] Result<void> run(sys::Fd channel, const RelayLimits& limits, RelayParts parts = {});
 
 }  // namespace rk::relay

@@ -6,6 +6,7 @@
 #include "relay/limits.h"
 #include "relay/mailbox.h"
 #include "relay/relay.h"
+#include "relay/socket_source.h"
 
 #include <array>
 #include <atomic>
@@ -57,6 +58,7 @@ struct Shared {
     std::array<std::atomic<std::uint32_t>, kMaxWorkers> flow_count{};
     std::atomic<std::int64_t> starved_logged_ms{-kStarvedLogMs};
     std::vector<std::unique_ptr<Mailbox>> mailboxes;
+    SocketSources sources;  // `child` is always there
 
     /// For the parent's log; kept short and rare by the caller.
     void log(LogLevel level, std::string text) {

@@ -49,7 +49,7 @@ struct Direction {
 /// Client to service, and back. Also the index of the side that a direction reads from.
 enum Way : std::uint8_t { kIn = 0, kOut = 1 };
 
-/// A published TCP connection. 300 bytes; pipes and blocks are borrowed while data is on its way.
+/// A published TCP connection. 320 bytes; pipes and blocks are borrowed while data is on its way.
 struct Connection : SlabPlace {
     State state = State::kConnecting;
     bool as_client = false;  // dialled with the client's address
@@ -57,6 +57,7 @@ struct Connection : SlabPlace {
     std::array<Side, 2> sides;  // by Way: [kIn] the client, [kOut] the service
     std::array<Direction, 2> ways;
     model::Endpoint peer;
+    model::Endpoint target;  // the port's, or what its chooser said
     std::int64_t dial_deadline_ms = 0;
     ListLink<Connection> of_port;
     ListLink<Connection> dialling;

@@ -26,10 +26,9 @@ void tune(sys::FdRef socket) {
     static_cast<void>(set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1));
 }
 
-Dial open_socket(const model::Endpoint& target) {
+Dial begin(SocketSource& source, const model::Endpoint& target) {
     Dial call;
-    call.socket = sys::Fd(::socket(family_of(target.address),
-                                   SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    call.socket = source.take(wire::Transport::kTcp, family_of(target.address));
     if (!call.socket.valid()) {
         call.code = errno;
         return call;
@@ -60,8 +59,13 @@ bool take_source(sys::FdRef socket, const model::Endpoint& client) {
 
 }  // namespace
 
+Dial dial(SocketSource& source, const model::Endpoint& target) {
+    return begin_connect(begin(source, target), target);
+}
+
 Dial dial(const model::Endpoint& target) {
-    return begin_connect(open_socket(target), target);
+    DirectSource source;
+    return dial(source, target);
 }
 
 bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target) {
@@ -69,8 +73,8 @@ bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target) {
            !is_link_local_v6(client.address);
 }
 
-Dial dial_as(const model::Endpoint& client, const model::Endpoint& target) {
-    Dial call = open_socket(target);
+Dial dial_as(SocketSource& source, const model::Endpoint& client, const model::Endpoint& target) {
+    Dial call = begin(source, target);
     if (call.code == 0 && !take_source(call.socket, client)) {
         call.code = errno;
     }

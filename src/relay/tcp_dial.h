@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/endpoint.h"
+#include "relay/socket_source.h"
 #include "sys/fd.h"
 
 namespace rk::relay {
@@ -12,16 +13,19 @@ struct Dial {
     int code = 0;
 };
 
-/// Begins to connect to a service in this network namespace; never waits.
+/// Begins to connect by a socket of that source; never waits (but for a source's bounded patience).
+[[nodiscard]] Dial dial(SocketSource& source, const model::Endpoint& target);
+/// ... of this thread's own network namespace.
 [[nodiscard]] Dial dial(const model::Endpoint& target);
 
 /// Whether the service can be shown that client at all: same family, and not an address that means
 /// something else inside.
 [[nodiscard]] bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target);
 
-/// The same from the client's address and port (IP_TRANSPARENT; needs CAP_NET_ADMIN here). The mark
-/// makes the answers come back: routing sends what carries it to this host.
-[[nodiscard]] Dial dial_as(const model::Endpoint& client, const model::Endpoint& target);
+/// The same from the client's address and port (IP_TRANSPARENT; needs CAP_NET_ADMIN there). The
+/// mark makes the answers come back: routing sends what carries it to this host.
+[[nodiscard]] Dial dial_as(SocketSource& source, const model::Endpoint& client,
+                           const model::Endpoint& target);
 
 /// What accepted sockets inherit from their listener: no delay, keep-alive, non-blocking.
 void prepare_listener(sys::FdRef listener);

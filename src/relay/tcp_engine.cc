@@ -15,9 +15,10 @@ namespace rk::relay {
 namespace {
 
 constexpr std::uint32_t kListenerEvents = EPOLLIN | EPOLLEXCLUSIVE;
-// A client's EPOLLOUT is asked for once it was needed: a fresh socket would report it at once.
-constexpr std::uint32_t kClientEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
-constexpr std::uint32_t kFullEvents = kClientEvents | EPOLLOUT;
+// EPOLLOUT of a connected socket is asked for once it was needed: a fresh one would report it at
+// once.
+constexpr std::uint32_t kEagerEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kFullEvents = kEagerEvents | EPOLLOUT;
 constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;
 
 // accept(2) passes errors of the connection it would have returned; the next one may be sound.
@@ -105,6 +106,7 @@ void TcpEngine::on_listener(Tag tag) {
 void TcpEngine::rest(TcpPort& port, int code) {
     const std::int64_t now = now_ms();
     pump_.stores().shrink();
+    shared_.sources.each([](SocketSource& source) { source.shrink(); });
     if (!port.resting.listed) {
         poller_.remove(port.port->socket);
         resting_.push_back(port);
@@ -179,20 +181,54 @@ void TcpEngine::start(TcpPort& port, sys::Fd client, const model::Endpoint& peer
     connection.peer = peer;
     connection.sides[kIn].fd = std::move(client);
     port.connections.push_back(connection);
-    const int code = poller_.add(connection.sides[kIn].fd, kClientEvents, tag_of(connection, kIn));
+    const int code = poller_.add(connection.sides[kIn].fd, kEagerEvents, tag_of(connection, kIn));
     if (code != 0) {
         port.counters->errors.add(1);
         doom(connection, Ending::kReset);
         return;
     }
+    if (port.port->chooser != nullptr) {
+        start_chosen(connection, *port.port->chooser);
+        return;
+    }
+    connection.target = port.port->target;
     call_service(connection, port.port->transparent.load(std::memory_order_relaxed) &&
-                                 can_dial_as(peer, port.port->target));
+                                 can_dial_as(peer, connection.target));
+}
+
+void TcpEngine::start_chosen(Connection& connection, OnwardChooser& chooser) {
+    Side& client = connection.sides[kIn];
+    Onward onward = chooser.choose(client.fd, connection.peer, now_ms());
+    connection.target = onward.target;
+    if (onward.refusal != 0) {
+        on_call_failed(connection, onward.refusal);
+        return;
+    }
+    if (!onward.connected.valid()) {
+        call_service(connection, false);
+        return;
+    }
+    Side& service = connection.sides[kOut];
+    service.fd = std::move(onward.connected);
+    const int code = poller_.add(service.fd, kEagerEvents, tag_of(connection, kOut));
+    if (code != 0) {
+        on_call_failed(connection, code);
+        return;
+    }
+    connection.state = State::kOpen;
 }
 
 void TcpEngine::call_service(Connection& connection, bool as_client) {
-    const model::Endpoint& target = connection.port->port->target;
+    const Port& port = *connection.port->port;
+    const model::Endpoint& target = connection.target;
     connection.as_client = as_client;
-    Dial call = as_client ? dial_as(connection.peer, target) : dial(target);
+    SocketSource& inside = *shared_.sources.child;
+    Dial call;
+    if (as_client) {
+        call = dial_as(inside, connection.peer, target);
+    } else {
+        call = port.chooser != nullptr ? dial(target) : dial(inside, target);
+    }
     Side& service = connection.sides[kOut];
     service = {};
     service.fd = std::move(call.socket);
@@ -232,7 +268,7 @@ void TcpEngine::on_call_failed(Connection& connection, int code) {
         shared_.log(LogLevel::kWarning,
                     fmt::format("port {}: {} does not answer clients at their own address; "
                                 "from now on it sees this host's",
-                                port.id, port.target.text()));
+                                port.id, connection.target.text()));
     }
     call_service(connection, false);
 }
@@ -314,14 +350,17 @@ void TcpEngine::move(Connection& connection) {
 }
 
 void TcpEngine::watch_blocked(Connection& connection) {
-    Side& client = connection.sides[kIn];
-    if (client.writable || client.watches_out) {
-        return;
-    }
-    // Changing the events reports what holds now, so nothing is missed.
-    client.watches_out = true;
-    if (poller_.change(client.fd, kFullEvents, tag_of(connection, kIn)) != 0) {
-        doom(connection, Ending::kReset);
+    for (const Way which : {kIn, kOut}) {
+        Side& side = connection.sides.at(which);
+        if (side.writable || side.watches_out) {
+            continue;
+        }
+        // Changing the events reports what holds now, so nothing is missed.
+        side.watches_out = true;
+        if (poller_.change(side.fd, kFullEvents, tag_of(connection, which)) != 0) {
+            doom(connection, Ending::kReset);
+            return;
+        }
     }
 }
 

@@ -10,6 +10,9 @@
 //                |  \--failed as the client's address: once more as ourselves
 //                \--refused, failed, timed out: reset to the client --> kDoomed
 //
+// A port with a chooser (onward.h) asks it for each connection. What it says is connected already
+// is kOpen at once.
+//
 // Descriptors are taken from the shared budget *before* accept(2): where they have run out, clients
 // wait in the kernel's queue, the listener leaves this worker's epoll for kStarvedPauseMs, and
 // nothing is lost. Errors of one socket reach the other one as a reset, never as a clean end.
@@ -20,6 +23,7 @@
 #pragma once
 
 #include "relay/mailbox.h"
+#include "relay/onward.h"
 #include "relay/poller.h"
 #include "relay/shared.h"
 #include "relay/tcp_connection.h"
@@ -68,6 +72,7 @@ class TcpEngine {
     void begin(TcpPort& port, sys::Fd client, const model::Endpoint& peer);
     [[nodiscard]] unsigned idlest_worker() const;
     void start(TcpPort& port, sys::Fd client, const model::Endpoint& peer);
+    void start_chosen(Connection& connection, OnwardChooser& chooser);
     void call_service(Connection& connection, bool as_client);
     void on_called(Connection& connection, std::uint32_t events);
     void on_call_failed(Connection& connection, int code);

@@ -125,8 +125,7 @@ UdpFlow* UdpEngine::open_flow(UdpPort& port, const Datagram& first) {
     if (!take_place()) {
         return nullptr;
     }
-    sys::Fd socket(::socket(port.target.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                            IPPROTO_UDP));
+    sys::Fd socket = shared_.sources.child->take(wire::Transport::kUdp, port.target.any.sa_family);
     if (!socket.valid() || ::connect(socket.number(), &port.target.any, port.target.length) < 0) {
         port.counters->errors.add(1);
         give_budget();

@@ -16,7 +16,7 @@ Worker::Worker(Shared& shared, Poller poller, unsigned number, ChannelServer* ch
       tcp_(shared, poller_, number),
       udp_(shared, poller_, number) {}
 
-Result<void> Worker::prepare() {
+Result<void> Worker::prepare(const GuestMaker& make_guest) {
     int code = poller_.add(shared_.mailboxes.at(number_)->fd(), EPOLLIN, {.kind = Kind::kMailbox});
     if (code == 0 && channel_ != nullptr) {
         code = poller_.add(channel_->fd(), EPOLLIN | EPOLLRDHUP, {.kind = Kind::kChannel});
@@ -24,7 +24,11 @@ Result<void> Worker::prepare() {
     if (code != 0) {
         return fail(errno_error(code, "watch the relay's channel"));
     }
-    return {};
+    if (!make_guest) {
+        return {};
+    }
+    guest_ = TRY(make_guest(shared_, poller_, number_));
+    return guest_->prepare();
 }
 
 Result<void> Worker::run() {
@@ -37,6 +41,9 @@ Result<void> Worker::run() {
         }
         tcp_.end_of_batch(now_);
         udp_.end_of_batch(now_);
+        if (guest_ != nullptr) {
+            guest_->end_of_batch(now_);
+        }
         if (channel_ != nullptr) {
             channel_->flush();
             stopped_ = stopped_ || channel_->ended();
@@ -48,7 +55,8 @@ Result<void> Worker::run() {
 int Worker::timeout() const {
     std::int64_t due = -1;
     for (const std::int64_t candidate :
-         {tcp_.next_due(), udp_.next_due(), channel_ != nullptr ? channel_->next_due() : -1}) {
+         {tcp_.next_due(), udp_.next_due(), channel_ != nullptr ? channel_->next_due() : -1,
+          guest_ != nullptr ? guest_->next_due() : -1}) {
         if (candidate >= 0 && (due < 0 || candidate < due)) {
             due = candidate;
         }
@@ -81,6 +89,14 @@ void Worker::dispatch(const epoll_event& event) {
             break;
         case Kind::kUdpFlow:
             udp_.on_flow(tag, now_);
+            break;
+        case Kind::kQueue:
+        case Kind::kHeldCall:
+        case Kind::kNatFront:
+        case Kind::kNatInside:
+        case Kind::kNatOutside:
+        case Kind::kEcho:
+            guest_->on_event(tag, event.events, now_);  // nobody else registers these
             break;
     }
 }

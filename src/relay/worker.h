@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "relay/channel_server.h"
+#include "relay/guest.h"
 #include "relay/mailbox.h"
 #include "relay/poller.h"
 #include "relay/shared.h"
@@ -10,6 +11,7 @@
 #include "relay/udp_engine.h"
 
 #include <cstdint>
+#include <memory>
 
 namespace rk::relay {
 
@@ -20,8 +22,8 @@ class Worker {
     /// `channel` only for the first worker.
     Worker(Shared& shared, Poller poller, unsigned number, ChannelServer* channel);
 
-    /// Registers mailbox and channel. Call from the thread that calls run().
-    [[nodiscard]] Result<void> prepare();
+    /// Registers mailbox and channel, and makes the guest where there is a maker.
+    [[nodiscard]] Result<void> prepare(const GuestMaker& make_guest);
     /// Until a StopCommand or, in the first worker, the end of the channel.
     [[nodiscard]] Result<void> run();
 
@@ -42,6 +44,7 @@ class Worker {
     ChannelServer* channel_;
     TcpEngine tcp_;
     UdpEngine udp_;
+    std::unique_ptr<Guest> guest_;  // may be empty
     std::int64_t now_ = 0;
     bool stopped_ = false;
 };

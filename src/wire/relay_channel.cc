@@ -12,14 +12,24 @@ namespace rk::wire {
 namespace {
 
 // The first byte of every packet: the alternative's place in RelayMessage, plus one.
-enum class Kind : std::uint8_t { kAddPort = 1, kRemovePort, kGetStats, kDone, kStats, kLogLine };
+enum class Kind : std::uint8_t {
+    kAddPort = 1,
+    kRemovePort,
+    kGetStats,
+    kDone,
+    kStats,
+    kLogLine,
+    kTell,
+};
 
 // Longer texts are cut: a packet must fit one send.
 constexpr std::size_t kMaxText = 4096;
 // "All counters of a port", 8 bytes each, and its ID.
 constexpr std::size_t kPortBytes = 4 + 7 * 8;
 constexpr std::size_t kHealthBytes = 1 + 4 + 5 * 8;
-static_assert(16 + kHealthBytes + kPortsPerStats * kPortBytes <= kMaxRelayPacket);
+static_assert(16 + kHealthBytes + (kPortsPerStats + kMaxLocalPorts) * kPortBytes + kMaxExtraStats <=
+              kMaxRelayPacket);
+static_assert(16 + kMaxTell <= kMaxRelayPacket);
 
 struct Encoder {
     ByteWriter& out;
@@ -30,10 +40,13 @@ struct Encoder {
     void operator()(const AddPort& message) const {
         begin(Kind::kAddPort, message.request).u32(message.id);
         out.u8(static_cast<std::uint8_t>(message.transport));
-        for (const std::uint8_t byte : message.target.address.bytes()) {
-            out.u8(byte);
+        put(message.target);
+        flag(message.transparent).u8(static_cast<std::uint8_t>(message.origin));
+        flag(message.fallback.has_value());
+        if (message.fallback) {
+            put(*message.fallback);
         }
-        out.u16(message.target.port).u8(message.transparent ? 1 : 0);
+        flag(message.fallback_transparent);
     }
     void operator()(const RemovePort& message) const {
         begin(Kind::kRemovePort, message.request).u32(message.id);
@@ -44,14 +57,28 @@ struct Encoder {
         out.bytes(std::string_view(message.message).substr(0, kMaxText));
     }
     void operator()(const Stats& message) const {
-        begin(Kind::kStats, message.request).u8(message.more ? 1 : 0);
+        begin(Kind::kStats, message.request);
+        flag(message.more);
         const model::RelayHealth& health = message.health;
-        out.u8(health.running ? 1 : 0).u32(static_cast<std::uint32_t>(health.pid));
+        flag(health.running).u32(static_cast<std::uint32_t>(health.pid));
         out.u64(health.restarts).u64(health.open_connections).u64(health.udp_flows);
         out.u64(health.open_fds).u64(health.fd_limit);
-        const std::size_t count = std::min(message.ports.size(), kPortsPerStats);
+        put(message.ports, kPortsPerStats);
+        put(message.local_ports, kMaxLocalPorts);
+        out.bytes(std::string_view(message.extra).substr(0, kMaxExtraStats));
+    }
+    ByteWriter& flag(bool value) const { return out.u8(value ? 1 : 0); }
+    void put(const model::Endpoint& endpoint) const {
+        for (const std::uint8_t byte : endpoint.address.bytes()) {
+            out.u8(byte);
+        }
+        out.u16(endpoint.port);
+    }
+    void put(const std::vector<model::PortCounters>& ports, std::size_t most) const {
+        const std::size_t count = std::min(ports.size(), most);
+        out.u8(static_cast<std::uint8_t>(count));
         for (std::size_t i = 0; i < count; ++i) {
-            put(message.ports[i]);
+            put(ports[i]);
         }
     }
     void put(const model::PortCounters& port) const {
@@ -62,6 +89,10 @@ struct Encoder {
     void operator()(const LogLine& message) const {
         out.u8(static_cast<std::uint8_t>(Kind::kLogLine)).u8(message.level);
         out.bytes(std::string_view(message.text).substr(0, kMaxText));
+    }
+    void operator()(const Tell& message) const {
+        begin(Kind::kTell, message.request);
+        out.bytes(std::string_view(message.text).substr(0, kMaxTell));
     }
 };
 
@@ -104,6 +135,12 @@ model::RelayHealth take_health(ByteReader& in, bool& valid) {
     return health;
 }
 
+model::Endpoint take_endpoint(ByteReader& in) {
+    std::array<std::uint8_t, 16> address{};
+    std::generate(address.begin(), address.end(), [&] { return in.u8(); });
+    return {.address = model::IpAddress(address), .port = in.u16()};
+}
+
 AddPort take_add_port(ByteReader& in, bool& valid) {
     AddPort message;
     message.request = in.u32();
@@ -111,12 +148,24 @@ AddPort take_add_port(ByteReader& in, bool& valid) {
     const std::uint8_t transport = in.u8();
     valid = valid && (transport == 1 || transport == 2);
     message.transport = transport == 1 ? Transport::kTcp : Transport::kUdp;
-    std::array<std::uint8_t, 16> address{};
-    std::generate(address.begin(), address.end(), [&] { return in.u8(); });
-    message.target.address = model::IpAddress(address);
-    message.target.port = in.u16();
+    message.target = take_endpoint(in);
     message.transparent = take_flag(in, valid);
+    message.origin = take_flag(in, valid) ? Origin::kGateway : Origin::kInside;
+    if (take_flag(in, valid)) {
+        message.fallback = take_endpoint(in);
+    }
+    message.fallback_transparent = take_flag(in, valid);
     return message;
+}
+
+std::vector<model::PortCounters> take_ports(ByteReader& in, bool& valid, std::size_t most) {
+    std::vector<model::PortCounters> ports;
+    const std::size_t count = in.u8();
+    valid = valid && count <= most;
+    while (valid && in.ok() && ports.size() < count) {
+        ports.push_back(take_counters(in, valid));
+    }
+    return ports;
 }
 
 Stats take_stats(ByteReader& in, bool& valid) {
@@ -124,10 +173,18 @@ Stats take_stats(ByteReader& in, bool& valid) {
     message.request = in.u32();
     message.more = take_flag(in, valid);
     message.health = take_health(in, valid);
-    valid = valid && in.left() <= kPortsPerStats * kPortBytes;
-    while (valid && in.ok() && !in.at_end()) {
-        message.ports.push_back(take_counters(in, valid));
-    }
+    message.ports = take_ports(in, valid, kPortsPerStats);
+    message.local_ports = take_ports(in, valid, kMaxLocalPorts);
+    valid = valid && in.left() <= kMaxExtraStats;
+    message.extra = in.bytes(in.left());
+    return message;
+}
+
+Tell take_tell(ByteReader& in, bool& valid) {
+    Tell message;
+    message.request = in.u32();
+    valid = valid && in.left() <= kMaxTell;
+    message.text = in.bytes(in.left());
     return message;
 }
 
@@ -164,6 +221,8 @@ RelayMessage take_message(Kind kind, ByteReader& in, bool& valid) {
             return take_stats(in, valid);
         case Kind::kLogLine:
             return take_log_line(in, valid);
+        case Kind::kTell:
+            return take_tell(in, valid);
     }
     valid = false;
     return GetStats{};

@@ -176,6 +176,10 @@ class RelayClient {
         ask(wire::RemovePort{.request = ++requests_, .id = id});
         return done().code;
     }
+    wire::Done tell(std::string text) {
+        ask(wire::Tell{.request = ++requests_, .text = std::move(text)});
+        return done();
+    }
     wire::Stats stats() {
         ask(wire::GetStats{.request = ++requests_});
         wire::Stats all;
@@ -185,6 +189,8 @@ class RelayClient {
             more = part.more;
             all.health = part.health;
             all.ports.insert(all.ports.end(), part.ports.begin(), part.ports.end());
+            all.local_ports = part.local_ports;
+            all.extra = part.extra;
         }
         return all;
     }
@@ -243,7 +249,8 @@ class RelayClient {
 class RunningRelay : public RelayClient {
  public:
     RunningRelay() : RunningRelay(RelayLimits{.workers = 2}) {}
-    explicit RunningRelay(const RelayLimits& limits) : RunningRelay(limits, make_pair()) {}
+    explicit RunningRelay(const RelayLimits& limits, RelayParts parts = {})
+        : RunningRelay(limits, std::move(parts), make_pair()) {}
     RunningRelay(const RunningRelay&) = delete;
     RunningRelay& operator=(const RunningRelay&) = delete;
     ~RunningRelay() {
@@ -258,11 +265,13 @@ class RunningRelay : public RelayClient {
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
         return {sys::Fd(ends[0]), sys::Fd(ends[1])};
     }
-    RunningRelay(const RelayLimits& limits, Pair pair) : RelayClient(std::move(pair.first)) {
-        thread_ = std::thread([end = std::move(pair.second), limits]() mutable {
-            const auto outcome = run(std::move(end), limits);
-            EXPECT_TRUE(outcome) << outcome.error().message;
-        });
+    RunningRelay(const RelayLimits& limits, RelayParts parts, Pair pair)
+        : RelayClient(std::move(pair.first)) {
+        thread_ =
+            std::thread([end = std::move(pair.second), parts = std::move(parts), limits]() mutable {
+                const auto outcome = run(std::move(end), limits, std::move(parts));
+                EXPECT_TRUE(outcome) << outcome.error().message;
+            });
     }
 
     std::thread thread_;
