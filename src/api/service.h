@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "drivers/port/port_driver.h"
+#include "model/network_info.h"
 #include "model/port_status.h"
 
 #include <optional>
@@ -15,14 +16,7 @@ namespace rk::api {
 /// The version of the API we speak (GET /v1/info).
 inline constexpr std::string_view kApiVersion = "1.1.2";
 
-/// networkDriver of GET /v1/info.
-struct NetworkInfo {
-    std::string driver;
-    std::vector<std::string> dns;
-    std::string child_ip;
-    bool dynamic_child_ip = false;
-    bool ipv6 = false;
-};
+using model::NetworkInfo;  // networkDriver of GET /v1/info
 
 /// GET /v1/info. Absent drivers are left out of the JSON.
 struct Info {

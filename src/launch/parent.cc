@@ -271,7 +271,8 @@ Result<void> Parent::start_network(drivers::NetworkDriver* network, const StateD
         const sys::Interrupt interrupt{signals_->fd(), [this] { return !check_interruption(); }};
         auto setup =
             network->start({.child = child.pid(),
-                            .detached_netns = options_.detach_netns ? state_dir.file("netns") : ""},
+                            .detached_netns = options_.detach_netns ? state_dir.file("netns") : "",
+                            .state_dir = state_dir.path()},
                            &interrupt);
         if (!setup) {
             return fail(network_failed(std::move(setup).error()));
@@ -306,7 +307,7 @@ Error Parent::network_failed(Error why) {
 }
 
 Result<Services> Parent::start_services(const StateDir& state_dir, const ChildProcess& child,
-                                        const drivers::NetworkDriver* network) {
+                                        drivers::NetworkDriver* network) {
     return Services::start({.options = options_,
                             .network = network,
                             .state_dir = state_dir,

@@ -65,7 +65,7 @@ class Parent {
     [[nodiscard]] Error network_failed(Error why);
     [[nodiscard]] Result<Services> start_services(const StateDir& state_dir,
                                                   const ChildProcess& child,
-                                                  const drivers::NetworkDriver* network);
+                                                  drivers::NetworkDriver* network);
     [[nodiscard]] Result<int> supervise(ChildProcess& child, loop::EventLoop& loop);
 
     template <typename T>

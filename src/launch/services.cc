@@ -29,15 +29,13 @@ std::vector<model::IdRange> outside_ids(const model::IdMap& map) {
     return ranges;
 }
 
-std::optional<api::NetworkInfo> network_info(const model::Options& options,
-                                             const drivers::NetworkDriver* network) {
+std::optional<model::NetworkInfo> network_info(const model::Options& options,
+                                               const drivers::NetworkDriver* network) {
     if (network != nullptr) {
-        const drivers::NetworkDriverInfo known = network->info();
-        return api::NetworkInfo{known.driver, known.dns, known.child_ip, known.dynamic_child_ip,
-                                known.ipv6};
+        return network->info();
     }
     if (options.network == model::NetworkDriver::kNone) {
-        api::NetworkInfo info;
+        model::NetworkInfo info;
         info.driver = "none";
         return info;
     }
@@ -60,16 +58,22 @@ Result<void> Services::make_port_driver() {
     }
     auto target = std::make_shared<ns::TargetNamespaces>(TRY(ns::TargetNamespaces::of_child(
         plan_.child, options.detach_netns ? plan_.state_dir.file("netns") : "")));
-    drivers::BuiltinPortParts parts;
-    parts.argv0 = plan_.argv0;
-    parts.source_ip_transparent = options.source_ip_transparent;
+    drivers::PortDriverParts parts;
+    parts.state_dir = plan_.state_dir.path();
+    if (plan_.network != nullptr) {
+        parts.network = plan_.network->info();
+        parts.health = plan_.network->health();
+    }
+    drivers::BuiltinPortParts& builtin = parts.builtin;
+    builtin.argv0 = plan_.argv0;
+    builtin.source_ip_transparent = options.source_ip_transparent;
     const RelayProcessOptions relay_options{.source_ip_transparent = options.source_ip_transparent,
                                             .limits = {}};
-    parts.start_relay = [target, relay_options] {
+    builtin.start_relay = [target, relay_options] {
         return start_relay_process(*target, relay_options);
     };
-    parts.set_up_source_ip = [target] { return drivers::set_up_source_ip(*target); };
-    parts.inherited = drivers::inherited_sockets(plan_.environment, ::getpid());
+    builtin.set_up_source_ip = [target] { return drivers::set_up_source_ip(*target); };
+    builtin.inherited = drivers::inherited_sockets(plan_.environment, ::getpid());
     ports_ = TRY(drivers::make_port_driver(options.port_driver, std::move(parts), log_));
     return {};
 }
@@ -114,6 +118,10 @@ Result<void> Services::open_api() {
 Result<void> Services::serve(loop::EventLoop& loop) {
     if (ports_ != nullptr) {
         ports_->attach(loop);
+    }
+    if (ports_ != nullptr && plan_.network != nullptr) {
+        plan_.network->when_health_changes(
+            [ports = ports_.get()](const auto& health) { ports->network_changed(health); });
     }
     return server_->serve(loop);
 }

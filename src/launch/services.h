@@ -24,7 +24,7 @@ namespace rk::launch {
 /// Services.
 struct ServicesPlan {
     const model::Options& options;
-    const drivers::NetworkDriver* network = nullptr;  // null without an interface
+    drivers::NetworkDriver* network = nullptr;  // null without an interface
     const StateDir& state_dir;
     const sys::Environment& environment;
     std::string version;  // of this program, for the API

@@ -30,6 +30,19 @@ bool nothing_yet(int code) {
     return code == EAGAIN || code == EINTR;
 }
 
+Result<Fd> connect_stream(const std::string& path, int type) {
+    TRY_CTX(check_socket_path(path), "dial unix {}: connect", path);
+    Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+    if (!socket.valid()) {
+        return fail(errno_error(errno, fmt::format("dial unix {}: socket", path)));
+    }
+    const sockaddr_un address = address_of(path);
+    if (::connect(socket.number(), generic(address), sizeof address) < 0) {
+        return fail(errno_error(errno, fmt::format("dial unix {}: connect", path)));
+    }
+    return socket;
+}
+
 }  // namespace
 
 Result<void> check_socket_path(const std::string& path) {
@@ -72,16 +85,11 @@ Result<std::optional<Fd>> accept_stream(FdRef listener) {
 }
 
 Result<Fd> connect_unix_stream(const std::string& path) {
-    TRY_CTX(check_socket_path(path), "dial unix {}: connect", path);
-    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!socket.valid()) {
-        return fail(errno_error(errno, fmt::format("dial unix {}: socket", path)));
-    }
-    const sockaddr_un address = address_of(path);
-    if (::connect(socket.number(), generic(address), sizeof address) < 0) {
-        return fail(errno_error(errno, fmt::format("dial unix {}: connect", path)));
-    }
-    return socket;
+    return connect_stream(path, SOCK_STREAM);
+}
+
+Result<Fd> connect_unix_stream_at_once(const std::string& path) {
+    return connect_stream(path, SOCK_STREAM | SOCK_NONBLOCK);
 }
 
 Result<PeerCredentials> peer_credentials(FdRef socket) {

@@ -29,6 +29,8 @@ inline constexpr std::size_t kMaxSocketPath = 107;
 
 /// Connects, blocking. Error: "dial unix PATH: connect: connection refused".
 [[nodiscard]] Result<Fd> connect_unix_stream(const std::string& path);
+/// The same without blocking, now or later; a full queue of the listener is an error, too (EAGAIN).
+[[nodiscard]] Result<Fd> connect_unix_stream_at_once(const std::string& path);
 
 /// Who connected, as seen from our user namespace (SO_PEERCRED, unix(7)): IDs that are not mapped
 /// there are the overflow ID.

@@ -19,7 +19,6 @@ inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
     "--net=gvisor-tap-vsock",
     "--port-driver=implicit",
     "--port-driver=pesto",
-    "--port-driver=slirp4netns",
     "--port-driver=gvisor-tap-vsock",
 });
 

@@ -96,6 +96,7 @@ void HelperSupervisor::on_ready() {
         timer_->disarm();
         ++restarts_;
         log_.warn("{} runs again (PID {})", plan_.name, helper_->pid());
+        tell_listener();
     }
 }
 
@@ -142,6 +143,13 @@ void HelperSupervisor::back_off(std::string_view what_happened) {
     log_.warn("{}; the network is cut off; starting {} again in {:.1f} s", what_happened,
               plan_.name, std::chrono::duration<double>(delay).count());
     timer_->arm(delay);
+    tell_listener();
+}
+
+void HelperSupervisor::tell_listener() const {
+    if (listener_) {
+        listener_(health());
+    }
 }
 
 }  // namespace rk::drivers

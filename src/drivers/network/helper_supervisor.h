@@ -27,8 +27,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 namespace rk::drivers {
 
@@ -48,6 +49,7 @@ class HelperSupervisor {
     [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt);
     /// The loop must outlive this object.
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop);
+    void when_health_changes(HealthListener listener) { listener_ = std::move(listener); }
     [[nodiscard]] NetworkHealth health() const;
 
  private:
@@ -61,6 +63,7 @@ class HelperSupervisor {
     void on_timer();
     void restart();
     void back_off(std::string_view what_happened);
+    void tell_listener() const;
 
     std::chrono::milliseconds ready_time_;
     const Logger& log_;
@@ -72,6 +75,7 @@ class HelperSupervisor {
     std::uint64_t restarts_ = 0;
     loop::EventLoop* loop_ = nullptr;
     std::optional<loop::Timer> timer_;
+    HealthListener listener_;
 };
 
 }  // namespace rk::drivers

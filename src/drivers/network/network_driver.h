@@ -14,12 +14,12 @@
 
 #include "base/result.h"
 #include "loop/event_loop.h"
+#include "model/network_info.h"
 #include "model/network_setup.h"
 #include "sys/run_program.h"
 
-#include <cstdint>
+#include <functional>
 #include <string>
-#include <vector>
 
 #include <sys/types.h>
 
@@ -31,23 +31,14 @@ struct NetworkTarget {
     /// Where the child has bound its detached network namespace, as a path in the child's mount
     /// namespace; "" = it is the child's own.
     std::string detached_netns;
+    /// Of the host; for sockets of the helper.
+    std::string state_dir;
 };
 
-/// What the API tells about a network driver.
-struct NetworkDriverInfo {
-    std::string driver;
-    std::vector<std::string> dns;
-    std::string child_ip;
-    bool dynamic_child_ip = false;
-    bool ipv6 = false;
-};
-
-/// How the helper program of a driver is.
-struct NetworkHealth {
-    bool running = false;
-    pid_t pid = 0;  // 0 where there is no helper now
-    std::uint64_t restarts = 0;
-};
+using NetworkDriverInfo = model::NetworkInfo;
+using NetworkHealth = model::HelperHealth;
+/// Called from the loop whenever a helper is lost, and when one carries packets again.
+using HealthListener = std::function<void(const NetworkHealth&)>;
 
 /// Connects a network namespace. Driven by the parent only; every call is bounded in time.
 class NetworkDriver {
@@ -66,6 +57,8 @@ class NetworkDriver {
     [[nodiscard]] virtual Result<void> wait_ready(const sys::Interrupt* interrupt) = 0;
     /// Lets `loop` watch the helper. It must outlive the driver.
     [[nodiscard]] virtual Result<void> attach(loop::EventLoop& loop) = 0;
+    /// Whom to tell of changes from now on; for port drivers that live in the helper.
+    virtual void when_health_changes(HealthListener /*listener*/) {}
 
     /// After start().
     [[nodiscard]] virtual NetworkDriverInfo info() const = 0;

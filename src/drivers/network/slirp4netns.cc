@@ -6,6 +6,8 @@
 #include "ns/helper_program.h"
 #include "ns/tap_device.h"
 #include "sys/file.h"
+#include "sys/unix_stream.h"
+#include "wire/slirp4netns_api.h"
 
 #include <cerrno>
 #include <chrono>
@@ -85,6 +87,11 @@ Result<Slirp4netnsFeatures> Slirp4netns::features(const sys::Interrupt* interrup
 Result<model::NetworkSetup> Slirp4netns::start(const NetworkTarget& target,
                                                const sys::Interrupt* interrupt) {
     const Slirp4netnsFeatures can = TRY(features(interrupt));
+    std::string api_socket;
+    if (options_.port_driver == model::PortDriver::kSlirp4netns) {
+        api_socket = target.state_dir + "/" + wire::kSlirp4netnsSocket;
+        TRY(sys::check_socket_path(api_socket));
+    }
     plan_.arguments = TRY(slirp4netns_command({.options = options_,
                                                .setup = setup_,
                                                .features = can,
@@ -92,7 +99,7 @@ Result<model::NetworkSetup> Slirp4netns::start(const NetworkTarget& target,
                                                .program = options_.slirp4netns_binary,
                                                .child = target.child,
                                                .detached_netns = target.detached_netns,
-                                               .api_socket = ""}));
+                                               .api_socket = std::move(api_socket)}));
     const auto namespaces =
         TRY(ns::TargetNamespaces::of_child(target.child, target.detached_netns));
     TRY(ns::create_tap(namespaces, setup_.device));
@@ -106,6 +113,10 @@ Result<void> Slirp4netns::wait_ready(const sys::Interrupt* interrupt) {
 
 Result<void> Slirp4netns::attach(loop::EventLoop& loop) {
     return helper_.attach(loop);
+}
+
+void Slirp4netns::when_health_changes(HealthListener listener) {
+    helper_.when_health_changes(std::move(listener));
 }
 
 NetworkDriverInfo Slirp4netns::info() const {

@@ -2,6 +2,7 @@
 #include "drivers/port/builtin.h"
 
 #include "drivers/port/child_address.h"
+#include "drivers/port/conflict.h"
 #include "sys/sockaddr.h"
 
 #include <cerrno>
@@ -67,15 +68,6 @@ PortDriverInfo BuiltinPortDriver::info() const {
     return info;
 }
 
-Result<void> BuiltinPortDriver::check_conflict(const model::PortSpec& spec) const {
-    for (const auto& [id, entry] : entries_) {
-        if (entry.status.spec.conflicts_with(spec)) {
-            return fail("conflict with ID {}", id);
-        }
-    }
-    return {};
-}
-
 Result<Listener> BuiltinPortDriver::listen_on_one(const model::PortSpec& spec,
                                                   std::uint16_t port) const {
     if (const InheritedSocket* inherited = match_inherited(parts_.inherited, spec, port)) {
@@ -95,7 +87,7 @@ Result<BuiltinPortDriver::Entry> BuiltinPortDriver::listen(const model::PortSpec
     if (!spec.inherited_name().empty()) {
         const InheritedSocket* inherited = TRY(find_inherited(parts_.inherited, spec));
         resolved = spec.with_parent(inherited->local.address.text(), inherited->local.port);
-        TRY(check_conflict(resolved));
+        TRY(check_conflict(entries_, resolved));
         sockets.push_back(TRY(copy_of(*inherited)).socket);
     } else {
         for (std::uint32_t i = 0; i < spec.count(); ++i) {
@@ -127,7 +119,7 @@ bool BuiltinPortDriver::wants_source_ip(const Entry& entry) {
 }
 
 Result<model::PortStatus> BuiltinPortDriver::add(const model::PortSpec& spec) {
-    TRY(check_conflict(spec));
+    TRY(check_conflict(entries_, spec));
     Entry entry = TRY(listen(spec));
     entry.status.id = next_id_;
     entry.transparent = wants_source_ip(entry);

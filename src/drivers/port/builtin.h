@@ -72,7 +72,6 @@ class BuiltinPortDriver final : public PortDriver {
         std::vector<sys::Fd> sockets;  // in the order of the ports
     };
 
-    [[nodiscard]] Result<void> check_conflict(const model::PortSpec& spec) const;
     [[nodiscard]] Result<Entry> listen(const model::PortSpec& spec) const;
     [[nodiscard]] Result<Listener> listen_on_one(const model::PortSpec& spec,
                                                  std::uint16_t port) const;

@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "loop/event_loop.h"
+#include "model/network_info.h"
 #include "model/port_status.h"
 
 #include <map>
@@ -38,6 +39,9 @@ class PortDriver {
 
     /// Lets the loop watch whatever serves the ports from now on; it must outlive the driver.
     virtual void attach(loop::EventLoop& /*loop*/) {}
+    /// The helper of the network driver was lost, or a new one carries packets: for drivers whose
+    /// ports live in it.
+    virtual void network_changed(const model::HelperHealth& /*health*/) {}
 
     [[nodiscard]] virtual PortDriverInfo info() const = 0;
     /// Publishes a port; returns once it listens. parent_port 0 asks for a free host port, which

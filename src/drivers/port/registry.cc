@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/port/registry.h"
 
+#include "drivers/port/slirp4netns_ports.h"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -9,14 +11,22 @@ namespace rk::drivers {
 
 namespace {
 
-using Maker = std::unique_ptr<PortDriver> (*)(BuiltinPortParts parts, const Logger& log);
+using Maker = std::unique_ptr<PortDriver> (*)(PortDriverParts parts, const Logger& log);
 
-std::unique_ptr<PortDriver> make_none(BuiltinPortParts /*parts*/, const Logger& /*log*/) {
+std::unique_ptr<PortDriver> make_none(PortDriverParts /*parts*/, const Logger& /*log*/) {
     return nullptr;
 }
 
-std::unique_ptr<PortDriver> make_builtin(BuiltinPortParts parts, const Logger& log) {
-    return std::make_unique<BuiltinPortDriver>(std::move(parts), log);
+std::unique_ptr<PortDriver> make_builtin(PortDriverParts parts, const Logger& log) {
+    return std::make_unique<BuiltinPortDriver>(std::move(parts.builtin), log);
+}
+
+std::unique_ptr<PortDriver> make_slirp4netns(PortDriverParts parts, const Logger& log) {
+    return std::make_unique<Slirp4netnsPortDriver>(
+        Slirp4netnsPortDriver::Parts{.api_socket = parts.state_dir + "/" + wire::kSlirp4netnsSocket,
+                                     .child_ip = std::move(parts.network.child_ip),
+                                     .health = parts.health},
+        log);
 }
 
 struct PortDriverEntry {
@@ -27,12 +37,13 @@ struct PortDriverEntry {
 constexpr std::array kPortDrivers = {
     PortDriverEntry{model::PortDriver::kNone, make_none},
     PortDriverEntry{model::PortDriver::kBuiltin, make_builtin},
+    PortDriverEntry{model::PortDriver::kSlirp4netns, make_slirp4netns},
 };
 
 }  // namespace
 
 Result<std::unique_ptr<PortDriver>> make_port_driver(model::PortDriver driver,
-                                                     BuiltinPortParts parts, const Logger& log) {
+                                                     PortDriverParts parts, const Logger& log) {
     const auto* const found =
         std::find_if(kPortDrivers.begin(), kPortDrivers.end(),
                      [&](const PortDriverEntry& entry) { return entry.driver == driver; });

@@ -5,15 +5,25 @@
 #include "drivers/port/builtin.h"
 #include "drivers/port/port_driver.h"
 #include "model/network.h"
+#include "model/network_info.h"
 
 #include <memory>
+#include <string>
 
 namespace rk::drivers {
+
+/// What each of the drivers takes its share of.
+struct PortDriverParts {
+    BuiltinPortParts builtin;
+    std::string state_dir;         // where helpers have their sockets
+    model::NetworkInfo network{};  // of the network driver
+    model::HelperHealth health{};
+};
 
 /// The driver of --port-driver. Null with those that publish nothing at run time (none). Error: the
 /// driver is not built.
 [[nodiscard]] Result<std::unique_ptr<PortDriver>> make_port_driver(model::PortDriver driver,
-                                                                   BuiltinPortParts parts,
+                                                                   PortDriverParts parts,
                                                                    const Logger& log);
 
 }  // namespace rk::drivers
