@@ -21,11 +21,16 @@ Result<TargetNamespaces> TargetNamespaces::of_child(pid_t child,
     return TargetNamespaces(std::move(user), std::move(network));
 }
 
-Result<void> TargetNamespaces::enter() const {
-    // The user namespace first: it gives the capability that the other one asks for.
+Result<void> TargetNamespaces::enter_user() const {
     if (user_.valid() && ::setns(user_.number(), CLONE_NEWUSER) < 0) {
         return fail(errno_error(errno, "enter the child's user namespace"));
     }
+    return {};
+}
+
+Result<void> TargetNamespaces::enter() const {
+    // The user namespace first: it gives the capability that the other one asks for.
+    TRY(enter_user());
     if (::setns(network_.number(), CLONE_NEWNET) < 0) {
         return fail(errno_error(errno, "enter the child's network namespace"));
     }

@@ -24,6 +24,8 @@ class TargetNamespaces {
     /// Moves the calling process, which must be a forked one with a single thread, into both. It
     /// has every capability there and cannot come back.
     [[nodiscard]] Result<void> enter() const;
+    /// Only into the user namespace. CAP_SYS_ADMIN there lets threads follow into the other later.
+    [[nodiscard]] Result<void> enter_user() const;
 
     [[nodiscard]] sys::FdRef user() const { return user_; }
     [[nodiscard]] sys::FdRef network() const { return network_; }

@@ -79,6 +79,16 @@ inline constexpr int kUdpSocketBytes = 1 << 20;
 /// UDP flows take at most one in this many descriptors, so that TCP keeps working under a flood.
 inline constexpr std::size_t kFlowShareOfFds = 2;
 
+/// Idle sockets that a source of another namespace keeps of each kind: what the busiest second of
+/// new connections takes while its thread waits for a processor. Refilled below half.
+inline constexpr std::size_t kPoolSockets = 32;
+/// ... but at most one in this many of the descriptors we may open.
+inline constexpr std::size_t kPoolShareOfFds = 32;
+/// Sockets made before those who wait get theirs.
+inline constexpr std::size_t kPoolBatch = 8;
+/// Who asks an empty pool waits no longer than this: its worker does nothing else meanwhile.
+inline constexpr int kPoolPatienceMs = 100;
+
 /// Answers waiting for a parent that does not read; past it no more requests are taken.
 inline constexpr std::size_t kMaxQueuedReplies = 64;
 

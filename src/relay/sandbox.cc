@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 #include <fcntl.h>
@@ -37,34 +38,46 @@ bool close_range(unsigned first, unsigned last) {
 #endif
 }
 
-Result<void> close_listed(int kept) {
+Result<void> close_listed(const std::vector<unsigned>& kept) {
     for (const std::string& name : TRY(sys::list_directory("/proc/self/fd"))) {
         const auto number = parse_decimal(name, INT32_MAX);
-        if (number && *number >= kFirstInherited && static_cast<int>(*number) != kept) {
+        if (number && *number >= kFirstInherited &&
+            std::find(kept.begin(), kept.end(), *number) == kept.end()) {
             ::close(static_cast<int>(*number));
         }
     }
     return {};
 }
 
+// `kept` is sorted.
+bool close_ranges(const std::vector<unsigned>& kept) {
+    unsigned first = kFirstInherited;
+    for (const unsigned number : kept) {
+        if (number > first && !close_range(first, number - 1)) {
+            return false;
+        }
+        first = std::max(first, number + 1);
+    }
+    return close_range(first, ~0U);
+}
+
 // Descriptors 0 and 1 stay taken: the next sockets would get these numbers, and whatever a library
 // prints would go to a client.
-Result<void> close_descriptors(sys::FdRef channel) {
+Result<void> close_descriptors(const SandboxRequest& request) {
+    std::vector<unsigned> kept;
+    for (const sys::FdRef fd : request.also_kept) {
+        kept.push_back(static_cast<unsigned>(fd.number()));
+    }
+    kept.push_back(static_cast<unsigned>(request.channel.number()));
+    std::sort(kept.begin(), kept.end());
     const sys::Fd null = TRY(sys::open_file("/dev/null", O_RDWR));
     for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) {
-        if (channel.number() != standard && ::dup2(null.number(), standard) < 0) {
+        const bool used = std::binary_search(kept.begin(), kept.end(), unsigned(standard));
+        if (!used && ::dup2(null.number(), standard) < 0) {
             return fail(errno_error(errno, "dup2"));
         }
     }
-    if (channel.number() < static_cast<int>(kFirstInherited)) {
-        return close_range(kFirstInherited, ~0U) ? Result<void>{} : close_listed(channel.number());
-    }
-    const auto kept = static_cast<unsigned>(channel.number());
-    const bool below = kept == kFirstInherited || close_range(kFirstInherited, kept - 1);
-    if (below && close_range(kept + 1, ~0U)) {
-        return {};
-    }
-    return close_listed(channel.number());
+    return close_ranges(kept) ? Result<void>{} : close_listed(kept);
 }
 
 Result<void> mount_on(const char* directory) {
@@ -148,19 +161,25 @@ Result<void> forbid_inspection() {
     return {};
 }
 
-class Report {
- public:
-    bool note(std::string_view step, const Result<void>& outcome) {
-        if (!outcome) {
-            problems_.push_back(fmt::format("{}: {}", step, outcome.error().message));
-        }
-        return outcome.has_value();
+bool note(SandboxState& state, std::string_view step, const Result<void>& outcome) {
+    if (!outcome) {
+        state.problems += fmt::format("{}{}: {}", state.problems.empty() ? "" : "; ", step,
+                                      outcome.error().message);
     }
-    [[nodiscard]] std::string text() const { return join(problems_, "; "); }
+    return outcome.has_value();
+}
 
- private:
-    std::vector<std::string> problems_;
-};
+// What belongs to each thread by itself.
+Result<void> in_all_threads(const SocketSources& sources,
+                            const std::function<Result<void>()>& work) {
+    Result<void> all = work();
+    sources.each([&](SocketSource& source) {
+        if (Result<void> one = source.perform(work); !one && all) {
+            all = std::move(one);
+        }
+    });
+    return all;
+}
 
 }  // namespace
 
@@ -168,19 +187,28 @@ std::string SandboxState::text() const {
     return complete() ? "sandbox complete" : fmt::format("sandbox incomplete: {}", problems);
 }
 
-SandboxState enter_sandbox(const SandboxRequest& request) {
-    Report report;
+SandboxState leave_files(const SandboxRequest& request) {
     SandboxState state;
-    state.descriptors_closed = report.note("descriptors", close_descriptors(request.channel));
-    state.empty_root = report.note("empty root", leave_file_system());
+    state.descriptors_closed = note(state, "descriptors", close_descriptors(request));
+    state.empty_root = note(state, "empty root", leave_file_system());
+    return state;
+}
+
+void give_up_rights(const SandboxRequest& request, const SocketSources& sources,
+                    SandboxState& state) {
     state.capabilities_dropped =
-        report.note("capabilities", drop_capabilities(request.keep_net_admin));
-    state.no_new_privileges = report.note("privileges", forbid_privileges());
-    state.not_dumpable = report.note("inspection", forbid_inspection());
+        note(state, "capabilities",
+             in_all_threads(sources, [&] { return drop_capabilities(request.keep_net_admin); }));
+    state.no_new_privileges = note(state, "privileges", in_all_threads(sources, forbid_privileges));
+    state.not_dumpable = note(state, "inspection", forbid_inspection());
     if (request.filter_system_calls) {
-        state.system_calls_filtered = report.note("system calls", filter_system_calls());
+        state.system_calls_filtered = note(state, "system calls", filter_system_calls());
     }
-    state.problems = report.text();
+}
+
+SandboxState enter_sandbox(const SandboxRequest& request) {
+    SandboxState state = leave_files(request);
+    give_up_rights(request, {}, state);
     return state;
 }
 

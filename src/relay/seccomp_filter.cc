@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <span>
 
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -31,6 +32,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(accept4),
     SCMP_SYS(bind),
     SCMP_SYS(connect),
+    SCMP_SYS(getsockname),
     SCMP_SYS(getsockopt),
     SCMP_SYS(setsockopt),
     SCMP_SYS(shutdown),
@@ -50,7 +52,6 @@ constexpr int kAllowed[] = {
     SCMP_SYS(brk),
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
-    SCMP_SYS(madvise),
     SCMP_SYS(futex),
     SCMP_SYS(set_robust_list),
     SCMP_SYS(rseq),
@@ -68,8 +69,21 @@ constexpr int kAllowed[] = {
 };
 
 // Tried by the C library (or by a message about a bug), which can go on without.
-constexpr int kFailing[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(prctl), SCMP_SYS(ioctl),
-                            SCMP_SYS(sched_yield)};
+constexpr int kFailing[] = {SCMP_SYS(open),  SCMP_SYS(openat),  SCMP_SYS(prctl),
+                            SCMP_SYS(ioctl), SCMP_SYS(madvise), SCMP_SYS(sched_yield)};
+
+// Netlink sockets are made before the filter holds, and inherited.
+struct SocketRule {
+    std::uint64_t family;
+    std::uint64_t type;
+    std::uint64_t protocol;
+};
+constexpr SocketRule kSockets[] = {
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP},    {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP},     {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
+    {AF_INET, SOCK_DGRAM, IPPROTO_ICMP},  // ping, where ping_group_range allows
+    {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6},
+};
 
 Result<void> check(int code, const char* what) {
     return code == 0 ? Result<void>{} : fail(errno_error(-code, what));
@@ -92,6 +106,8 @@ class Filter {
         return check(code == -EDOM ? 0 : code, "seccomp_rule_add");
     }
     Result<void> load() {
+        // Threads that exist already (sources of sockets) get it as well, or nobody does.
+        TRY(check(::seccomp_attr_set(context_, SCMP_FLTATR_CTL_TSYNC, 1), "seccomp_attr_set"));
         // A balanced tree instead of a list of comparisons.
         static_cast<void>(::seccomp_attr_set(context_, SCMP_FLTATR_CTL_OPTIMIZE, 2));
         return check(::seccomp_load(context_), "seccomp_load");
@@ -110,13 +126,11 @@ scmp_arg_cmp masked(unsigned argument, std::uint64_t mask, std::uint64_t value) 
 
 Result<void> add_checked(Filter& filter) {
     constexpr std::uint64_t kTypeBits = 0xf;  // above are SOCK_NONBLOCK and SOCK_CLOEXEC
-    for (const int family : {AF_INET, AF_INET6}) {
-        for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
-            const scmp_arg_cmp arguments[] = {
-                equals(0, static_cast<std::uint64_t>(family)),
-                masked(1, kTypeBits, static_cast<std::uint64_t>(type))};
-            TRY(filter.rule(SCMP_ACT_ALLOW, SCMP_SYS(socket), arguments));
-        }
+    for (const SocketRule& socket : kSockets) {
+        const scmp_arg_cmp arguments[] = {equals(0, socket.family),
+                                          masked(1, kTypeBits, socket.type),
+                                          equals(2, socket.protocol)};
+        TRY(filter.rule(SCMP_ACT_ALLOW, SCMP_SYS(socket), arguments));
     }
     const scmp_arg_cmp not_executable[] = {masked(2, PROT_EXEC, 0)};
     TRY(filter.rule(SCMP_ACT_ALLOW, SCMP_SYS(mmap), not_executable));

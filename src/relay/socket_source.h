@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/result.h"
 #include "model/endpoint.h"
 #include "sys/fd.h"
 #include "wire/relay_channel.h"
 
+#include <functional>
 #include <memory>
 
 namespace rk::relay {
@@ -30,6 +32,10 @@ class SocketSource {
     virtual void detach() {}
     /// Closes what is idle, where descriptors have run out.
     virtual void shrink() {}
+    /// Runs `work` where the sockets come from; in the calling thread unless there is another.
+    [[nodiscard]] virtual Result<void> perform(const std::function<Result<void>()>& work) {
+        return work();
+    }
 };
 
 /// Sockets of the calling thread's network namespace.

@@ -2,10 +2,14 @@
 //
 // A real relay in a sandboxed process of its own. Where mounting is forbidden the state says so,
 // and the rest must hold all the same.
+#include "relay/netns_source.h"
 #include "relay/sandbox.h"
+#include "sys/file.h"
 
 #include <cstdlib>
 
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -52,6 +56,28 @@ TEST(RelaySandbox, ClosesDescriptorsAndPrivileges) {
     EXPECT_EQ(status, 0);
 }
 
+TEST(RelaySandbox, KeepsWhatIsNamed) {
+    std::vector<sys::Fd> sockets;
+    for (int i = 0; i < 6; ++i) {
+        sockets.push_back(bound(SOCK_DGRAM));
+    }
+    const SandboxRequest request{.channel = sockets[4],
+                                 .also_kept = {sockets[5], sockets[1], sockets[2]},
+                                 .filter_system_calls = false};
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        static_cast<void>(enter_sandbox(request));
+        std::string open;
+        for (const sys::Fd& socket : sockets) {
+            open += ::fcntl(socket.number(), F_GETFD) >= 0 ? 'o' : '-';
+        }
+        ::_exit(open == "-oo-oo" ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
 TEST(RelaySandbox, TheRootIsEmpty) {
     test::run_in_namespace(0, [](test::Report& report) {
         const sys::Fd kept = bound(SOCK_DGRAM);
@@ -84,7 +110,104 @@ TEST(RelaySandbox, OnlyInternetSocketsCanBeMade) {
     EXPECT_EQ(WTERMSIG(status), SIGSYS);
 }
 
+TEST(RelaySandbox, PingSocketsCanBeMadeAndOtherProtocolsNot) {
+    const sys::Fd kept = bound(SOCK_DGRAM);
+    EXPECT_EQ(in_sandbox(kept, true,
+                         [](const SandboxState& /*state*/) {
+                             // Forbidden by ping_group_range or not: it may be asked for.
+                             const sys::Fd v4(::socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+                             const sys::Fd v6(::socket(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6));
+                             return 0;
+                         }),
+              0);
+    constexpr int kMptcp = 262;
+    const int status = in_sandbox(kept, true, [](const SandboxState& /*state*/) {
+        return ::socket(AF_INET, SOCK_STREAM, kMptcp);
+    });
+    ASSERT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), SIGSYS);
+}
+
+TEST(RelaySandbox, InheritedNetlinkSocketsWork) {
+    const sys::Fd kept(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    const int status = in_sandbox(kept, true, [&](const SandboxState& /*state*/) {
+        const nlmsghdr done{.nlmsg_len = sizeof(nlmsghdr),
+                            .nlmsg_type = NLMSG_NOOP,
+                            .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+                            .nlmsg_seq = 1,
+                            .nlmsg_pid = 0};
+        char answer[256];
+        const bool sent = ::send(kept.number(), &done, sizeof done, 0) == sizeof done;
+        return sent && ::recv(kept.number(), answer, sizeof answer, 0) > 0 ? 0 : 1;
+    });
+    EXPECT_EQ(status, 0);
+}
+
 #endif
+
+std::string status_of_thread(pid_t process, const std::string& thread) {
+    const auto text = sys::read_file(fmt::format("/proc/{}/task/{}/status", process, thread));
+    return text ? *text : std::string();
+}
+
+std::string field(const std::string& status, std::string_view name) {
+    const auto at = status.find(fmt::format("\n{}:\t", name));
+    return at == std::string::npos ? "?"
+                                   : status.substr(at + name.size() + 3, status.find('\n', at + 1) -
+                                                                             at - name.size() - 3);
+}
+
+// What a sandboxed process with a source does: says that it is there, waits, and makes a socket.
+int live_with_source(sys::FdRef channel) {
+    const auto network = sys::open_file("/proc/self/ns/net", O_RDONLY);
+    const SandboxRequest request{.channel = channel,
+                                 .also_kept = {*network},
+                                 .keep_net_admin = true,
+                                 .filter_system_calls = !kSanitized};
+    SandboxState state = leave_files(request);
+    auto source = NetnsSource::start(*network, NetnsSource::Addresses::kAny);
+    if (!source) {
+        return 2;
+    }
+    SocketSources sources;
+    sources.gateway = std::move(*source);
+    give_up_rights(request, sources, state);
+    char byte = 0;
+    if (::send(channel.number(), "r", 1, 0) != 1 || ::recv(channel.number(), &byte, 1, 0) != 1) {
+        return 3;
+    }
+    const sys::Fd socket = sources.gateway->take(wire::Transport::kUdp, AF_INET);
+    const sockaddr_in name = loopback(4711, 0xc0000201);
+    return ::bind(socket.number(), raw(name), sizeof name) == 0 ? 0 : 4;
+}
+
+TEST(RelaySandbox, EveryThreadGivesUpItsRights) {
+    test::run_in_namespace(CLONE_NEWNET, [](test::Report& report) {
+        auto pair = sys::seqpacket_pair();
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            pair->first.reset();
+            ::_exit(live_with_source(pair->second));
+        }
+        pair->second.reset();
+        char byte = 0;
+        report.expect(::recv(pair->first.number(), &byte, 1, 0) == 1, "it lives");
+        const auto threads = sys::list_directory(fmt::format("/proc/{}/task", pid));
+        report.expect(threads && threads->size() == 2, "two threads");
+        for (const std::string& thread : threads.value_or(std::vector<std::string>())) {
+            const std::string status = status_of_thread(pid, thread);
+            report.equal(field(status, "CapEff"), "0000000000001000", "CAP_NET_ADMIN alone");
+            report.equal(field(status, "CapPrm"), "0000000000001000", "not even permitted");
+            report.equal(field(status, "CapBnd"), "0000000000001000", "bounded");
+            report.equal(field(status, "NoNewPrivs"), "1", "no_new_privs");
+            report.equal(field(status, "Seccomp"), kSanitized ? "0" : "2", "seccomp");
+        }
+        report.expect(::send(pair->first.number(), "g", 1, 0) == 1, "go on");
+        int status = -1;
+        ::waitpid(pid, &status, 0);
+        report.expect(status == 0, fmt::format("it makes sockets, status {:#x}", status));
+    });
+}
 
 // The whole relay behind the filter: every path that makes system calls is walked.
 TEST(RelaySandbox, TheRelayWorksInside) {
