@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SECONDS_PER_TARGET ?= 60
 
-.PHONY: all run test install uninstall deps bench format lint asan fuzz coverage hooks clean remove-test-user help
+.PHONY: all run test install uninstall deps passt bench format lint asan fuzz coverage hooks clean remove-test-user help
 .DEFAULT_GOAL := all
 
 all: ## build the release programs into build/bin/
@@ -29,6 +29,9 @@ uninstall: ## remove what install with the same PREFIX and DESTDIR has put there
 
 deps: ## install the packages for building, running and testing
 	@scripts/deps.sh build run test lint tidy fuzz coverage
+
+passt: ## build a current passt (pasta, pesto) from Debian's sources; its last line says where it is
+	@scripts/build-passt.sh
 
 bench: ## run the benchmarks in bench/
 	@scripts/bench.sh

@@ -169,7 +169,7 @@ integration() { # integration STAGE PRESET BIN-DIR [VARIABLE=VALUE...]
     local name=$1 preset=$2 bin=$3 in_cgroup=yes
     shift 3
     needs "build-$preset" "$name" env RK_BIN_DIR="$work/$bin" RK_FIXTURES="${fixtures:-/nonexistent}" \
-        RK_TEST_USER="$runner" PYTHONDONTWRITEBYTECODE=1 "$@" \
+        RK_TEST_USER="$runner" RK_PASTA_DIR="$("$tree/scripts/build-passt.sh" --where)" PYTHONDONTWRITEBYTECODE=1 "$@" \
         /usr/bin/python3 -m pytest -q -ra -p no:cacheprovider --junitxml="$results/$name.xml" \
         --basetemp="$base/$name" tests/integration
 }

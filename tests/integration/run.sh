@@ -8,12 +8,14 @@
 # As root: makes the fixtures, runs pytest as RK_TEST_USER (default: rk), then as root, and takes
 # the fixtures back. As an ordinary user: runs pytest only; tests without their fixture are skipped
 # loudly. RK_BIN_DIR names the directory of the programs (default: build/bin of this repository),
+# RK_PASTA_DIR that of pasta and pesto (default: where scripts/build-passt.sh puts them),
 # ROOTLESSKIT_TESTS_MUST_RUN=1 turns skipped tests into failures.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 user=${RK_TEST_USER:-rk}
 export RK_BIN_DIR="${RK_BIN_DIR:-$here/../../build/bin}"
 export RK_FIXTURES="${RK_FIXTURES:-/run/rootlesskit-test-fixtures}"
+export RK_PASTA_DIR="${RK_PASTA_DIR:-$("$here/../../scripts/build-passt.sh" --where)}"
 export PYTHONDONTWRITEBYTECODE=1
 cd "$here"
 pytest=$(command -v pytest-3 || command -v pytest)
