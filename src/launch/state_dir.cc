@@ -23,7 +23,7 @@ namespace {
 constexpr const char* kLockName = "lock";
 
 // What a run of ours, or of the original, may leave behind. Only these names are ever removed.
-constexpr std::array<std::string_view, 12> kOwnFiles = {
+constexpr std::array<std::string_view, 14> kOwnFiles = {
     "child_pid",
     ".child_pid.new",
     "api.sock",
@@ -31,6 +31,8 @@ constexpr std::array<std::string_view, 12> kOwnFiles = {
     "resolv.conf",
     "hosts",
     ".s4nn.sock",
+    ".pasta-ready",
+    ".pa.sock",
     ".bp.sock",
     ".bp-ready.pipe",
     ".notify.sock",

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace rk::sys {
@@ -43,6 +44,19 @@ Result<Pipe> make_pipe() {
     pipe.read_end = TRY(above_spawned(std::move(reader)));
     pipe.write_end = TRY(above_spawned(std::move(writer)));
     return pipe;
+}
+
+Result<Fd> make_fifo(const std::string& path) {
+    ::unlink(path.c_str());
+    if (::mkfifo(path.c_str(), 0600) < 0) {
+        return fail(errno_error(errno, "mkfifo " + path));
+    }
+    // Being a writer, too, keeps the end of the others from being the end of the file (fifo(7)).
+    Fd fd(::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd.valid()) {
+        return fail(errno_error(errno, "open " + path));
+    }
+    return above_spawned(std::move(fd));
 }
 
 }  // namespace rk::sys

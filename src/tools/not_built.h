@@ -13,11 +13,9 @@ namespace rk::tools {
 /// line.
 inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
     "--net=builtin",
-    "--net=pasta",
     "--net=vpnkit",
     "--net=lxc-user-nic",
     "--net=gvisor-tap-vsock",
-    "--port-driver=implicit",
     "--port-driver=pesto",
     "--port-driver=gvisor-tap-vsock",
 });

@@ -25,10 +25,20 @@ constexpr std::size_t kMaxTail = 512;   // bytes of output shown when it ends un
 constexpr std::size_t kMaxLine = 1024;  // bytes; a longer line is logged in pieces
 constexpr int kLookEveryMs = 20;        // without pidfd; at the start only
 
+// For a FIFO there is no write end: the helper opens it by itself.
+Result<sys::Pipe> make_ready_pipe(const HelperPlan& plan) {
+    if (plan.ready_fifo.empty()) {
+        return sys::make_pipe();
+    }
+    sys::Pipe ready;
+    ready.read_end = TRY(sys::make_fifo(plan.ready_fifo));
+    return ready;
+}
+
 }  // namespace
 
 Result<HelperProcess> HelperProcess::start(const HelperPlan& plan, const Logger& log) {
-    sys::Pipe ready = TRY_CTX(sys::make_pipe(), "fork/exec {}", plan.path);
+    sys::Pipe ready = TRY_CTX(make_ready_pipe(plan), "fork/exec {}", plan.path);
     sys::Pipe output = TRY_CTX(sys::make_pipe(), "fork/exec {}", plan.path);
     sys::Fd opened = TRY_CTX(sys::open_file("/dev/null", O_RDONLY), "fork/exec {}", plan.path);
     const sys::Fd nothing =
@@ -43,7 +53,9 @@ Result<HelperProcess> HelperProcess::start(const HelperPlan& plan, const Logger&
     spawn.input = nothing;
     spawn.output = output.write_end;
     spawn.error = output.write_end;
-    spawn.extra = ready.write_end;
+    if (ready.write_end.valid()) {
+        spawn.extra = ready.write_end;
+    }
     spawn.nothing_else = true;
     const pid_t pid = TRY(sys::spawn(spawn));
     log.debug("{} (PID {}): {}", plan.name, pid, join(plan.arguments, " "));

@@ -24,12 +24,14 @@ struct HelperPlan {
     std::string path;                    // absolute
     std::vector<std::string> arguments;  // with argument 0
     sys::Environment environment;
+    std::string ready_fifo;  // "" = it says on descriptor 3 that it works; else on this FIFO, which
+                             // is made for it
 };
 
-/// One running helper. It is our child and dies with us; its descriptor 3 is a pipe on which it
-/// writes something once it works; what it prints goes to the debug log. It is in a session of its
-/// own, so that Ctrl-C does not cut the network off while the command still shuts down. Killed and
-/// reaped at the end of this object's life.
+/// One running helper. It is our child and dies with us; it has a pipe (its descriptor 3, or a
+/// FIFO) on which it writes something once it works; what it prints goes to the debug log. It is in
+/// a session of its own, so that Ctrl-C does not cut the network off while the command still shuts
+/// down. Killed and reaped at the end of this object's life.
 class HelperProcess {
  public:
     /// Error: "fork/exec PATH: why".
@@ -40,7 +42,7 @@ class HelperProcess {
     HelperProcess& operator=(HelperProcess&&) = delete;
     ~HelperProcess();
 
-    /// Waits for its word on descriptor 3. Its end, the deadline (code ETIMEDOUT) and the interrupt
+    /// Waits for its word on that pipe. Its end, the deadline (code ETIMEDOUT) and the interrupt
     /// (EINTR) are errors.
     [[nodiscard]] Result<void> wait_ready(sys::Deadline deadline, const sys::Interrupt* interrupt);
 

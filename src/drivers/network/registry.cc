@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/network/registry.h"
 
+#include "drivers/network/pasta.h"
 #include "drivers/network/slirp4netns.h"
 
 #include <algorithm>
@@ -28,6 +29,7 @@ struct NetworkDriverEntry {
 constexpr std::array kNetworkDrivers = {
     NetworkDriverEntry{model::NetworkDriver::kHost, make_nothing},
     NetworkDriverEntry{model::NetworkDriver::kNone, make_nothing},
+    NetworkDriverEntry{model::NetworkDriver::kPasta, Pasta::create},
     NetworkDriverEntry{model::NetworkDriver::kSlirp4netns, Slirp4netns::create},
 };
 

@@ -36,6 +36,7 @@ struct PortDriverEntry {
 
 constexpr std::array kPortDrivers = {
     PortDriverEntry{model::PortDriver::kNone, make_none},
+    PortDriverEntry{model::PortDriver::kImplicit, make_none},
     PortDriverEntry{model::PortDriver::kBuiltin, make_builtin},
     PortDriverEntry{model::PortDriver::kSlirp4netns, make_slirp4netns},
 };
