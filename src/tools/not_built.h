@@ -14,7 +14,6 @@ namespace rk::tools {
 inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
     "--net=builtin",
     "--net=vpnkit",
-    "--net=lxc-user-nic",
     "--net=gvisor-tap-vsock",
     "--port-driver=pesto",
     "--port-driver=gvisor-tap-vsock",

@@ -257,7 +257,6 @@ TEST(CommandLineErrors, NotBuiltYetComesLast) {
     expect_errors({
         {"--net=builtin c", "--net=builtin is not built yet"},
         {"--net=vpnkit --mtu=9000 c", "--net=vpnkit is not built yet"},
-        {"--net=lxc-user-nic --ipv6 c", "--net=lxc-user-nic is not built yet"},
         {"--net=gvisor-tap-vsock --port-driver=gvisor-tap-vsock c",
          "--net=gvisor-tap-vsock is not built yet"},
         {"--net=pasta --port-driver=pesto c", "--port-driver=pesto is not built yet"},

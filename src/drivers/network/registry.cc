@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/network/registry.h"
 
+#include "drivers/network/lxc_user_nic.h"
 #include "drivers/network/pasta.h"
 #include "drivers/network/slirp4netns.h"
 
@@ -31,6 +32,7 @@ constexpr std::array kNetworkDrivers = {
     NetworkDriverEntry{model::NetworkDriver::kNone, make_nothing},
     NetworkDriverEntry{model::NetworkDriver::kPasta, Pasta::create},
     NetworkDriverEntry{model::NetworkDriver::kSlirp4netns, Slirp4netns::create},
+    NetworkDriverEntry{model::NetworkDriver::kLxcUserNic, LxcUserNic::create},
 };
 
 }  // namespace
