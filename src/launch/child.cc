@@ -147,7 +147,7 @@ Result<void> Child::configure_network(const wire::ParentReady& ready) {
         TRY(sys::bring_up_loopback());
     }
     if (ready.network) {
-        dhcp_ = TRY(set_up_child_network(*ready.network, options_, state_dir(), log_));
+        TRY(set_up_child_network(*ready.network, options_, state_dir(), log_));
     }
     return {};
 }
@@ -172,13 +172,8 @@ Result<int> Child::run_command() {
     if (!pid) {
         return fail(Error{command_ended_text(options_.command, pid.error().message), 0});
     }
-    loop::EventLoop loop = TRY(loop::EventLoop::create());
-    const auto dhcp = std::move(dhcp_);  // ends before the loop
-    if (dhcp) {
-        TRY(dhcp->attach(loop));
-    }
     const sys::ExitStatus status =
-        TRY(Init(channel_, signals, {.reap = options_.reap()}).run(*pid, loop));
+        TRY(Init(channel_, signals, {.reap = options_.reap()}).run(*pid));
     if (!status.success()) {
         log_.fatal(command_ended_text(options_.command, status.text()));
     }

@@ -5,6 +5,7 @@
 #include "drivers/port/inherited.h"
 #include "drivers/port/registry.h"
 #include "drivers/port/source_ip.h"
+#include "launch/relay_options.h"
 #include "launch/relay_process.h"
 #include "ns/target_namespaces.h"
 #include "relay/relay.h"
@@ -53,7 +54,8 @@ Result<Services> Services::start(ServicesPlan plan, const Logger& log) {
 
 Result<void> Services::make_port_driver() {
     const model::Options& options = plan_.options;
-    if (options.port_driver == model::PortDriver::kNone) {
+    const bool carries_network = plan_.network != nullptr && plan_.network->builtin() != nullptr;
+    if (options.port_driver == model::PortDriver::kNone && !carries_network) {
         return {};
     }
     auto target = std::make_shared<ns::TargetNamespaces>(TRY(ns::TargetNamespaces::of_child(
@@ -67,15 +69,16 @@ Result<void> Services::make_port_driver() {
     drivers::BuiltinPortParts& builtin = parts.builtin;
     builtin.argv0 = plan_.argv0;
     builtin.source_ip_transparent = options.source_ip_transparent;
-    const RelayProcessOptions relay_options{.source_ip_transparent = options.source_ip_transparent,
-                                            .limits = {}};
-    builtin.start_relay = [target, relay_options] {
-        return start_relay_process(*target, relay_options);
+    builtin.start_relay = [target, &options, network = plan_.network] {
+        return start_relay_process(*target, relay_options(options, network));
     };
     builtin.set_up_source_ip = [target] { return drivers::set_up_source_ip(*target); };
     builtin.inherited = drivers::inherited_sockets(plan_.environment, ::getpid());
-    ports_ = TRY(drivers::make_port_driver(options.port_driver, std::move(parts), log_));
-    return {};
+    // The relay carries the builtin network, too, and so runs without a port driver as well.
+    const bool runs_relay = carries_network && options.port_driver == model::PortDriver::kNone;
+    ports_ = TRY(drivers::make_port_driver(
+        runs_relay ? model::PortDriver::kBuiltin : options.port_driver, std::move(parts), log_));
+    return carries_network ? ports_->start() : Result<void>{};
 }
 
 Result<void> Services::publish() {
@@ -107,7 +110,7 @@ Result<void> Services::open_api() {
     service.info.state_dir = plan_.state_dir.path();
     service.info.child_pid = plan_.child;
     service.info.network = network_info(plan_.options, plan_.network);
-    service.ports = ports_.get();
+    service.ports = plan_.options.port_driver == model::PortDriver::kNone ? nullptr : ports_.get();
     api::Server::Options options;
     options.path = plan_.state_dir.file("api.sock");
     options.permitted_uids = outside_ids(plan_.maps.uids);

@@ -35,6 +35,7 @@ struct Options {
     std::string ifname;                  // "" = the driver's default
     bool disable_host_loopback = false;  // always true with lxc-user-nic
     bool ipv6 = false;
+    bool ipv6_given = false;             // --ipv6 was given, with either value
     bool detach_netns = false;
 
     // Network helpers: names to look up in PATH, or paths

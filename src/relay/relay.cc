@@ -42,18 +42,6 @@ std::size_t raise_fd_limit() {
     return static_cast<std::size_t>(std::min(limit.rlim_cur, kEnough));
 }
 
-unsigned worker_count(const RelayLimits& limits) {
-    unsigned wanted = limits.workers;
-    if (wanted == 0) {
-        cpu_set_t cpus;
-        CPU_ZERO(&cpus);
-        wanted = ::sched_getaffinity(0, sizeof cpus, &cpus) == 0
-                     ? static_cast<unsigned>(CPU_COUNT(&cpus))
-                     : 1;
-    }
-    return std::clamp(wanted, 1U, kMaxWorkers);
-}
-
 // The first worker runs in the calling thread; the destructor stops and joins the others.
 class Crew {
  public:
@@ -137,6 +125,18 @@ Result<void> open_local_ports(Shared& shared, const RelayParts& parts) {
 }
 
 }  // namespace
+
+unsigned worker_count(const RelayLimits& limits) {
+    unsigned wanted = limits.workers;
+    if (wanted == 0) {
+        cpu_set_t cpus;
+        CPU_ZERO(&cpus);
+        wanted = ::sched_getaffinity(0, sizeof cpus, &cpus) == 0
+                     ? static_cast<unsigned>(CPU_COUNT(&cpus))
+                     : 1;
+    }
+    return std::clamp(wanted, 1U, kMaxWorkers);
+}
 
 Result<void> run(sys::Fd channel, const RelayLimits& limits, RelayParts parts) {
     // splice(2) to a socket that was closed raises SIGPIPE, and has no flag against it.

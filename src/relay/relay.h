@@ -19,6 +19,9 @@ struct RelayLimits {
     std::uint32_t connect_timeout_ms = 0;    // to the service inside; 0 = the kernel's own
 };
 
+/// The threads that run() will have.
+[[nodiscard]] unsigned worker_count(const RelayLimits& limits);
+
 /// Runs the data plane in this process until the channel's other end is gone. The caller has put
 /// the process into the network namespace it dials in (or given other sources of sockets), and has
 /// dropped what it can; run() only needs CAP_NET_ADMIN there for transparent sources. Listening

@@ -32,6 +32,14 @@ void read_control(const cmsghdr& header, Datagram& datagram) {
         datagram.local = ip_address(payload<in_pktinfo>(header).ipi_addr);
     } else if (header.cmsg_level == IPPROTO_IPV6 && header.cmsg_type == IPV6_PKTINFO) {
         datagram.local = ip_address(payload<in6_pktinfo>(header).ipi6_addr);
+    } else if (header.cmsg_level == IPPROTO_IP && header.cmsg_type == IP_ORIGDSTADDR) {
+        const auto asked = payload<sockaddr_in>(header);
+        datagram.local = ip_address(asked.sin_addr);
+        datagram.local_port = ntohs(asked.sin_port);
+    } else if (header.cmsg_level == IPPROTO_IPV6 && header.cmsg_type == IPV6_ORIGDSTADDR) {
+        const auto asked = payload<sockaddr_in6>(header);
+        datagram.local = ip_address(asked.sin6_addr);
+        datagram.local_port = ntohs(asked.sin6_port);
     }
 }
 
@@ -39,7 +47,8 @@ void read_control(const cmsghdr& header, Datagram& datagram) {
 
 bool Datagram::same_flow(const Datagram& other) const {
     return peer.length == other.peer.length &&
-           std::memcmp(&peer.any, &other.peer.any, peer.length) == 0 && local == other.local;
+           std::memcmp(&peer.any, &other.peer.any, peer.length) == 0 && local == other.local &&
+           local_port == other.local_port;
 }
 
 UdpBatch::UdpBatch()
@@ -69,6 +78,7 @@ void UdpBatch::parse(std::size_t slot, Senders senders) {
     Datagram& datagram = datagrams_[slot];
     datagram.bytes = {memory_.get() + slot * kUdpSlotBytes, headers_[slot].msg_len};
     datagram.segment = 0;
+    datagram.local_port = 0;
     for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr;
          item = CMSG_NXTHDR(&header, item)) {
         read_control(*item, datagram);
@@ -106,6 +116,15 @@ void prepare_udp_socket(sys::FdRef socket, int family) {
     prepare_flow_socket(socket);
     const int flags = ::fcntl(socket.number(), F_GETFL);
     static_cast<void>(::fcntl(socket.number(), F_SETFL, flags | O_NONBLOCK));
+}
+
+void prepare_transparent_socket(sys::FdRef socket, int family) {
+    if (family == AF_INET) {
+        set_option(socket, IPPROTO_IP, IP_RECVORIGDSTADDR, 1);
+    } else {
+        set_option(socket, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1);
+    }
+    prepare_flow_socket(socket);
 }
 
 // The kernel cuts what is too much down to net.core.rmem_max and wmem_max, and doubles it: that

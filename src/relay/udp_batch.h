@@ -21,12 +21,13 @@ struct Datagram {
     std::span<std::byte> bytes;
     std::size_t segment = 0;  // bytes of each datagram but the last; 0 where it is a single one
     SocketAddress peer;
-    model::IpAddress local;  // the address that was asked
+    model::IpAddress local;        // the address that was asked
+    std::uint16_t local_port = 0;  // ... and the port, on transparent sockets
 
     [[nodiscard]] std::size_t count() const {
         return segment == 0 ? 1 : (bytes.size() + segment - 1) / segment;
     }
-    /// Whether both came from the same socket and asked the same address.
+    /// Whether both came from the same socket and asked the same address and port.
     [[nodiscard]] bool same_flow(const Datagram& other) const;
 };
 
@@ -60,6 +61,8 @@ class UdpBatch {
 
 /// Asks for the local address and for bundles; `family` is the socket's.
 void prepare_udp_socket(sys::FdRef socket, int family);
+/// For a transparent socket: asks for the destination the sender meant.
+void prepare_transparent_socket(sys::FdRef socket, int family);
 /// The same for the connected socket of a flow.
 void prepare_flow_socket(sys::FdRef socket);
 

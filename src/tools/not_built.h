@@ -12,11 +12,9 @@ namespace rk::tools {
 /// What the command line knows and validates but nobody has built yet. Who builds it deletes its
 /// line.
 inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
-    "--net=builtin",
     "--net=vpnkit",
-    "--net=gvisor-tap-vsock",
+    "--net=lxc-user-nic",
     "--port-driver=pesto",
-    "--port-driver=gvisor-tap-vsock",
 });
 
 /// Refuses a flag, or a flag with a value, that is in the table.

@@ -120,7 +120,7 @@ Result<void> validate_ifname(const FlagSet& flags, Options& options) {
 
 void warn_about_network(const NetworkRules& rules, const FlagSet& flags, Validated& validated) {
     const Options& options = validated.options;
-    if (options.ipv6) {
+    if (options.ipv6 && rules.driver != NetworkDriver::kBuiltin) {
         validated.warnings.emplace_back("ipv6 is experimental");
         if (rules.ipv6 == Ipv6::kDiscarded) {
             validated.warnings.push_back(
@@ -322,6 +322,7 @@ Result<void> validate_network_driver(const NetworkRules& rules,
 void take_plain_flags(const FlagSet& flags, Options& options) {
     options.disable_host_loopback = flags.boolean("disable-host-loopback");
     options.ipv6 = flags.boolean("ipv6");
+    options.ipv6_given = flags.given("ipv6");
     options.detach_netns = flags.boolean("detach-netns");
     options.lxc_user_nic_bridge = flags.text("lxc-user-nic-bridge");
     options.pasta_binary = flags.text("pasta-binary");

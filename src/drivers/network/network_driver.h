@@ -40,6 +40,8 @@ using NetworkHealth = model::HelperHealth;
 /// Called from the loop whenever a helper is lost, and when one carries packets again.
 using HealthListener = std::function<void(const NetworkHealth&)>;
 
+class BuiltinNetwork;
+
 /// Connects a network namespace. Driven by the parent only; every call is bounded in time.
 class NetworkDriver {
  public:
@@ -59,6 +61,9 @@ class NetworkDriver {
     [[nodiscard]] virtual Result<void> attach(loop::EventLoop& loop) = 0;
     /// Whom to tell of changes from now on; for port drivers that live in the helper.
     virtual void when_health_changes(HealthListener /*listener*/) {}
+
+    /// Where this is the builtin network: what the relay has to know. Else null.
+    [[nodiscard]] virtual const BuiltinNetwork* builtin() const { return nullptr; }
 
     /// After start().
     [[nodiscard]] virtual NetworkDriverInfo info() const = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/network/registry.h"
 
-#include "drivers/network/lxc_user_nic.h"
+#include "drivers/network/builtin.h"
 #include "drivers/network/pasta.h"
 #include "drivers/network/slirp4netns.h"
 
@@ -30,9 +30,10 @@ struct NetworkDriverEntry {
 constexpr std::array kNetworkDrivers = {
     NetworkDriverEntry{model::NetworkDriver::kHost, make_nothing},
     NetworkDriverEntry{model::NetworkDriver::kNone, make_nothing},
+    NetworkDriverEntry{model::NetworkDriver::kBuiltin, BuiltinNetwork::create},
+    NetworkDriverEntry{model::NetworkDriver::kGvisorTapVsock, BuiltinNetwork::create},
     NetworkDriverEntry{model::NetworkDriver::kPasta, Pasta::create},
     NetworkDriverEntry{model::NetworkDriver::kSlirp4netns, Slirp4netns::create},
-    NetworkDriverEntry{model::NetworkDriver::kLxcUserNic, LxcUserNic::create},
 };
 
 }  // namespace

@@ -57,6 +57,7 @@ class BuiltinPortDriver final : public PortDriver {
     void attach(loop::EventLoop& loop) override;
     void detach();
 
+    [[nodiscard]] Result<void> start() override { return need_relay(); }
     [[nodiscard]] PortDriverInfo info() const override;
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override;
     [[nodiscard]] Result<void> remove(int id) override;

@@ -38,6 +38,7 @@ constexpr std::array kPortDrivers = {
     PortDriverEntry{model::PortDriver::kNone, make_none},
     PortDriverEntry{model::PortDriver::kImplicit, make_none},
     PortDriverEntry{model::PortDriver::kBuiltin, make_builtin},
+    PortDriverEntry{model::PortDriver::kGvisorTapVsock, make_builtin},
     PortDriverEntry{model::PortDriver::kSlirp4netns, make_slirp4netns},
 };
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/network/builtin.h"
+
+#include "base/text.h"
+#include "drivers/network/address_plan.h"
+#include "ns/target_namespaces.h"
+#include "relay/relay.h"
+#include "sys/file.h"
+#include "wire/resolv_conf.h"
+
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+namespace rk::drivers {
+
+namespace {
+
+// Milliseconds where it works; past it the kernel itself hangs.
+constexpr std::chrono::seconds kBuildTime{4};
+constexpr std::size_t kMaxResolvConf = 65536;
+
+model::IpAddress literal(std::string_view text) {
+    return *model::IpAddress::parse(text);
+}
+
+// The addresses that slirp4netns and pasta have made usual.
+gateway::FamilyPlan ipv6_plan() {
+    return {.address = literal("fd00::100"),
+            .prefix = 64,
+            .gateway = literal("fd00::2"),
+            .dns = literal("fd00::3")};
+}
+
+// A line of /proc/net/if_inet6: address, index, prefix length, scope (00: global), flags, device.
+bool host_has_global_ipv6() {
+    const auto text = sys::read_file("/proc/net/if_inet6");
+    if (!text) {
+        return false;
+    }
+    for (const std::string_view line : split(*text, '\n')) {
+        const auto words = split_blanks(line);
+        if (words.size() >= 6 && words[3] == "00" && words[5] != "lo") {
+            return true;
+        }
+    }
+    return false;
+}
+
+gateway::Plan plan_network(const model::Options& options) {
+    const model::NetworkSetup setup = plan_addresses(options);
+    gateway::Plan plan;
+    plan.device = setup.device;
+    plan.mtu = setup.mtu;
+    plan.v4 = {.address = setup.address,
+               .prefix = setup.prefix,
+               .gateway = setup.gateway,
+               .dns = setup.dns.front()};
+    if (options.network == model::NetworkDriver::kBuiltin &&
+        (options.ipv6_given ? options.ipv6 : host_has_global_ipv6())) {
+        plan.v6 = ipv6_plan();
+    }
+    plan.workers = relay::worker_count({});
+    return plan;
+}
+
+std::vector<model::IpAddress> host_resolvers() {
+    std::vector<model::IpAddress> resolvers;
+    const auto text = sys::read_file("/etc/resolv.conf", kMaxResolvConf);
+    for (const std::string& server : wire::parse_resolv_conf(text.value_or("")).nameservers) {
+        if (const auto address = model::IpAddress::parse(server)) {
+            resolvers.push_back(*address);
+        }
+    }
+    return resolvers;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NetworkDriver>> BuiltinNetwork::create(
+    const model::Options& options, const sys::Environment& /*environment*/, const Logger& log) {
+    return std::unique_ptr<NetworkDriver>(new BuiltinNetwork(options, log));
+}
+
+BuiltinNetwork::BuiltinNetwork(const model::Options& options, const Logger& log)
+    : options_(options), log_(log), plan_(plan_network(options)) {}
+
+Result<model::NetworkSetup> BuiltinNetwork::start(const NetworkTarget& target,
+                                                  const sys::Interrupt* /*interrupt*/) {
+    const auto namespaces =
+        TRY(ns::TargetNamespaces::of_child(target.child, target.detached_netns));
+    builder_.emplace(TRY(gateway::Builder::start(namespaces, plan_)));
+    model::NetworkSetup setup = plan_addresses(options_);
+    setup.configured_by_child = false;
+    setup.ipv6 = plan_.v6.has_value();
+    if (plan_.v6) {
+        setup.dns.push_back(plan_.v6->dns);
+    }
+    return setup;
+}
+
+Result<void> BuiltinNetwork::wait_ready(const sys::Interrupt* interrupt) {
+    sockets_ = TRY(builder_->finish(sys::Deadline::after(kBuildTime), interrupt));
+    builder_.reset();
+    log_.debug("builtin network: connections are held by {}", gateway::name_of(sockets_.mode));
+    if (sockets_.mode == gateway::QueueMode::kAcceptFirst) {
+        log_.warn(
+            "builtin network: this kernel cannot queue packets (CONFIG_NETFILTER_NETLINK_QUEUE "
+            "with CONFIG_NFT_QUEUE or CONFIG_NETFILTER_XT_TARGET_NFQUEUE): connections from inside "
+            "are accepted before it is known whether their destination answers");
+    }
+    return {};
+}
+
+Result<void> BuiltinNetwork::attach(loop::EventLoop& /*loop*/) {
+    return {};
+}
+
+gateway::RelayPlan BuiltinNetwork::relay_plan() const {
+    return {.plan = plan_,
+            .loopback = options_.disable_host_loopback ? gateway::HostLoopback::kForbidden
+                                                       : gateway::HostLoopback::kReachable,
+            .resolvers = host_resolvers()};
+}
+
+NetworkDriverInfo BuiltinNetwork::info() const {
+    NetworkDriverInfo info;
+    info.driver =
+        options_.network == model::NetworkDriver::kBuiltin ? "builtin" : "gvisor-tap-vsock";
+    info.dns = {plan_.v4.dns.text()};
+    if (plan_.v6) {
+        info.dns.push_back(plan_.v6->dns.text());
+    }
+    info.child_ip = plan_.v4.address.text();
+    info.ipv6 = plan_.v6.has_value();
+    return info;
+}
+
+NetworkHealth BuiltinNetwork::health() const {
+    return {};
+}
+
+}  // namespace rk::drivers

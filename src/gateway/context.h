@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gateway/claims.h"
+#include "gateway/counters.h"
+#include "gateway/flow_key.h"
+#include "gateway/sockets.h"
+#include "gateway/translation.h"
+#include "relay/socket_source.h"
+
+#include <deque>
+#include <memory>
+
+namespace rk::gateway {
+
+/// What the workers of one relay share of the builtin network. The sockets are inherited from the
+/// parent and borrowed.
+struct Context {
+    Context(const Sockets& made, const Plan& plan, HostLoopback loopback, std::uint64_t seed)
+        : sockets(made), translation(plan, loopback), hash(seed), claims(translation, hash) {}
+
+    const Sockets& sockets;
+    Translation translation;
+    FlowHash hash;
+    Claims claims;
+    relay::DirectSource host;
+    std::shared_ptr<relay::SocketSource> gateway;  // transparent sockets
+    std::deque<Counters> counters;                 // by worker
+};
+
+}  // namespace rk::gateway

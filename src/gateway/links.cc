@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/links.h"
+
+#include "gateway/kernel_names.h"
+#include "sys/file.h"
+#include "sys/route_requests.h"
+
+#include <cerrno>
+#include <string>
+
+#include <net/if.h>
+#include <sys/socket.h>
+
+namespace rk::gateway {
+
+namespace {
+
+constexpr std::string_view kSysctls = "/proc/sys/net/";
+
+struct Sysctl {
+    std::string_view name;
+    std::string_view value;
+};
+
+// Where /proc/sys is read-only (containers), what matters has to be the kernel's default: it is,
+// but for rp_filter on hosts that let new namespaces inherit theirs.
+constexpr Sysctl kIpv4Sysctls[] = {
+    // The namespace may use any source address; there is one way to it and no other.
+    {"ipv4/conf/all/rp_filter", "0"},
+    {"ipv4/conf/gw0/rp_filter", "0"},
+    // Every address is local here, but only our own are to be answered for.
+    {"ipv4/conf/gw0/arp_ignore", "1"},
+    // Sockets speak from remote addresses and ports, 53 and 443 among them.
+    {"ipv4/ip_unprivileged_port_start", "0"},
+    // SYNs are admitted one by one; a cookie's answer would find no listener on its port.
+    {"ipv4/tcp_syncookies", "0"},
+    {"ipv4/tcp_max_syn_backlog", "16384"},
+    {"core/somaxconn", "16384"},
+};
+constexpr Sysctl kIpv6Sysctls[] = {
+    {"ipv6/conf/gw0/accept_ra", "0"},
+    {"ipv6/conf/gw0/accept_dad", "0"},
+};
+
+void set(const Sysctl& sysctl) {
+    static_cast<void>(sys::write_existing(std::string(kSysctls).append(sysctl.name), sysctl.value));
+}
+
+Result<unsigned> index_of(const std::string& device) {
+    const unsigned index = ::if_nametoindex(device.c_str());
+    if (index == 0) {
+        return fail(errno_error(errno, fmt::format("find interface {}", device)));
+    }
+    return index;
+}
+
+Result<void> route_everything_here(sys::NetlinkSocket& routing, std::uint8_t family) {
+    TRY_CTX(routing.create(sys::add_local_default(family, kRoutingTable)), "add the local route");
+    TRY_CTX(routing.create(sys::add_rule({.family = family,
+                                          .priority = kRulePriority,
+                                          .table = kRoutingTable,
+                                          .mark = 0,
+                                          .interface = std::string(kDevice)})),
+            "add the routing rule");
+    return {};
+}
+
+Result<void> add_address(sys::NetlinkSocket& routing, unsigned index,
+                         const model::IpAddress& address, std::uint8_t prefix) {
+    TRY_CTX(routing.create(sys::add_address(index, address, prefix)), "add address {}/{}",
+            address.text(), prefix);
+    return {};
+}
+
+Result<void> set_up_family(sys::NetlinkSocket& routing, unsigned index, const FamilyPlan& family) {
+    TRY(add_address(routing, index, family.gateway, family.prefix));
+    if (family.dns != family.gateway) {
+        TRY(add_address(routing, index, family.dns, family.prefix));
+    }
+    return route_everything_here(routing, family.gateway.is_v4() ? AF_INET : AF_INET6);
+}
+
+}  // namespace
+
+Result<void> create_links(sys::NetlinkSocket& routing, sys::FdRef gateway_netns, const Plan& plan) {
+    TRY_CTX(routing.request(sys::add_veth(plan.device, kDevice, gateway_netns, plan.mtu)),
+            "create interface {}", plan.device);
+    return {};
+}
+
+Result<void> set_up_gateway_link(sys::NetlinkSocket& routing, const Plan& plan) {
+    const unsigned index = TRY(index_of(std::string(kDevice)));
+    for (const Sysctl& sysctl : kIpv4Sysctls) {
+        set(sysctl);
+    }
+    for (const Sysctl& sysctl : kIpv6Sysctls) {
+        set(sysctl);
+    }
+    TRY_CTX(routing.request(sys::set_link_up(sys::kLoopbackIndex)), "bring up lo");
+    TRY_CTX(routing.request(sys::set_link_up(index)), "bring up {}", kDevice);
+    TRY(set_up_family(routing, index, plan.v4));
+    return plan.v6 ? set_up_family(routing, index, *plan.v6) : Result<void>{};
+}
+
+Result<void> set_up_namespace_link(sys::NetlinkSocket& routing, const Plan& plan, unsigned index) {
+    TRY_CTX(routing.request(sys::set_link_up(index)), "bring up {}", plan.device);
+    for (const FamilyPlan* family : {&plan.v4, plan.v6 ? &*plan.v6 : nullptr}) {
+        if (family == nullptr) {
+            continue;
+        }
+        TRY(add_address(routing, index, family->address, family->prefix));
+        TRY_CTX(routing.create(sys::add_default_route(index, family->gateway)),
+                "add default route via {}", family->gateway.text());
+    }
+    return {};
+}
+
+}  // namespace rk::gateway

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/relay_parts.h"
+
+#include "base/text.h"
+#include "gateway/context.h"
+#include "gateway/station.h"
+#include "relay/tcp_dial.h"
+
+#include <memory>
+#include <utility>
+
+#include <sys/random.h>
+#include <sys/socket.h>
+
+namespace rk::gateway {
+
+namespace {
+
+constexpr std::string_view kResolvers = "resolvers";
+
+std::vector<model::IpAddress> parse_resolvers(std::string_view words) {
+    std::vector<model::IpAddress> resolvers;
+    for (const std::string_view word : split(words, ' ')) {
+        if (const auto address = model::IpAddress::parse(word)) {
+            resolvers.push_back(*address);
+        }
+    }
+    return resolvers;
+}
+
+std::shared_ptr<relay::Port> local_port(const sys::Fd& listener, int family,
+                                        relay::OnwardChooser& chooser) {
+    auto port = std::make_shared<relay::Port>();
+    port->id = relay::kFirstLocalPort + (family == AF_INET ? 0U : 1U);
+    port->family = family;
+    port->socket = sys::Fd(listener.number());
+    port->chooser = &chooser;
+    relay::prepare_listener(port->socket);
+    return port;
+}
+
+std::uint64_t random_seed() {
+    std::uint64_t seed = 0;
+    // An unseeded table still works; getrandom(2) cannot fail this way once the kernel has booted.
+    static_cast<void>(!::getrandom(&seed, sizeof seed, 0));
+    return seed;
+}
+
+Result<void> obey(Context& context, std::string_view text) {
+    const std::size_t blank = text.find(' ');
+    if (text.substr(0, blank) != kResolvers) {
+        return fail("unknown message for the gateway");
+    }
+    context.translation.set_resolvers(
+        parse_resolvers(blank == std::string_view::npos ? "" : text.substr(blank + 1)));
+    return {};
+}
+
+}  // namespace
+
+std::vector<sys::FdRef> kept_descriptors(const Sockets& sockets) {
+    std::vector<sys::FdRef> kept;
+    const auto keep = [&](const sys::Fd& one) {
+        if (one.valid()) {
+            kept.emplace_back(one);
+        }
+    };
+    keep(sockets.tcp4);
+    keep(sockets.tcp6);
+    for (const WorkerSockets& worker : sockets.workers) {
+        keep(worker.queue);
+        keep(worker.udp4);
+        keep(worker.udp6);
+        keep(worker.dns4);
+        keep(worker.dns6);
+    }
+    return kept;
+}
+
+Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPlan& plan,
+                                           relay::SocketSources sources) {
+    auto context = std::make_shared<Context>(sockets, plan.plan, plan.loopback, random_seed());
+    context->gateway = sources.gateway;
+    context->counters.resize(sockets.workers.size());
+    context->translation.set_resolvers(plan.resolvers);
+    relay::RelayParts parts;
+    parts.sources = std::move(sources);
+    parts.local_ports.push_back(local_port(sockets.tcp4, AF_INET, context->claims));
+    if (sockets.tcp6.valid()) {
+        parts.local_ports.push_back(local_port(sockets.tcp6, AF_INET6, context->claims));
+    }
+    parts.make_guest = [context](relay::Shared& shared, relay::Poller& poller,
+                                 unsigned worker) -> Result<std::unique_ptr<relay::Guest>> {
+        return std::make_unique<Station>(*context, shared, poller, worker);
+    };
+    parts.on_tell = [context](std::string_view text) { return obey(*context, text); };
+    return parts;
+}
+
+std::string resolvers_message(const std::vector<model::IpAddress>& resolvers) {
+    std::string text(kResolvers);
+    for (const model::IpAddress& resolver : resolvers) {
+        text += ' ' + resolver.text();
+    }
+    return text;
+}
+
+}  // namespace rk::gateway

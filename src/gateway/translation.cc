@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/translation.h"
+
+#include "gateway/kernel_names.h"
+
+#include <cerrno>
+#include <cstddef>
+#include <utility>
+
+namespace rk::gateway {
+
+namespace {
+
+constexpr std::size_t kMaxResolvers = 3;  // MAXNS of resolv.conf(5)
+
+model::IpAddress loopback_of(const FamilyPlan& family) {
+    return *model::IpAddress::parse(family.gateway.is_v4() ? "127.0.0.1" : "::1");
+}
+
+bool in_network(const model::IpAddress& address, const FamilyPlan& family) {
+    const auto& one = address.bytes();
+    const auto& other = family.gateway.bytes();
+    unsigned bits = family.prefix + (family.gateway.is_v4() ? 96U : 0U);
+    for (std::size_t i = 0; i < one.size() && bits > 0; ++i) {
+        const unsigned here = bits < 8 ? bits : 8;
+        const unsigned mask = 0xffU << (8U - here) & 0xffU;
+        if (((one[i] ^ other[i]) & mask) != 0) {
+            return false;
+        }
+        bits -= here;
+    }
+    return true;
+}
+
+// On the host such an address is the host itself, or nobody.
+bool is_never_passed_on(const model::IpAddress& address) {
+    const auto& bytes = address.bytes();
+    if (address.is_v4()) {
+        const std::uint32_t v4 = address.to_v4();
+        return v4 >> 24U == 0 || v4 >> 24U == 127 || v4 >> 28U >= 0xe;  // also 240.0.0.0/4
+    }
+    const bool link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0U) == 0x80;
+    return address.is_unspecified() || address.is_loopback() || link_local || bytes[0] == 0xff;
+}
+
+}  // namespace
+
+Destination Translation::of(const model::Endpoint& asked) const {
+    for (const FamilyPlan* family : {&plan_.v4, plan_.v6 ? &*plan_.v6 : nullptr}) {
+        if (family == nullptr || family->gateway.is_v4() != asked.address.is_v4()) {
+            continue;
+        }
+        if (in_network(asked.address, *family)) {
+            return own_address(asked, *family);
+        }
+    }
+    if (is_never_passed_on(asked.address)) {
+        return {.target = asked, .refusal = ENETUNREACH};
+    }
+    return {.target = asked};
+}
+
+Destination Translation::own_address(const model::Endpoint& asked, const FamilyPlan& family) const {
+    if (asked.address == family.dns && asked.port == kDnsPort) {
+        return resolver();
+    }
+    if (asked.address == family.gateway) {
+        if (loopback_ == HostLoopback::kForbidden) {
+            return {.target = asked, .refusal = EACCES};
+        }
+        return {.target = {loopback_of(family), asked.port}};
+    }
+    return {.target = asked, .refusal = asked.address == family.dns ? ECONNREFUSED : EHOSTUNREACH};
+}
+
+Destination Translation::resolver() const {
+    const std::lock_guard lock(mutex_);
+    if (resolvers_.empty()) {
+        return {.target = {}, .refusal = ENETUNREACH, .dns = true};
+    }
+    return {.target = {resolvers_[current_ % resolvers_.size()], kDnsPort}, .dns = true};
+}
+
+void Translation::set_resolvers(std::vector<model::IpAddress> resolvers) {
+    const std::lock_guard lock(mutex_);
+    resolvers_ = std::move(resolvers);
+    if (resolvers_.size() > kMaxResolvers) {
+        resolvers_.resize(kMaxResolvers);
+    }
+    current_ = 0;
+}
+
+void Translation::resolver_failed(const model::Endpoint& resolver) {
+    const std::lock_guard lock(mutex_);
+    if (!resolvers_.empty() && resolvers_[current_ % resolvers_.size()] == resolver.address) {
+        current_ = (current_ + 1) % resolvers_.size();
+    }
+}
+
+}  // namespace rk::gateway

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch/relay_options.h"
+
+#include "drivers/network/builtin.h"
+#include "gateway/relay_parts.h"
+
+#include <utility>
+
+namespace rk::launch {
+
+namespace {
+
+RelayGateway relay_gateway(const drivers::BuiltinNetwork& network) {
+    gateway::RelayPlan plan = network.relay_plan();
+    RelayGateway gateway{.network = network.sockets().netns,
+                         .address_v4 = plan.plan.v4.gateway,
+                         .address_v6 = {},
+                         .kept = gateway::kept_descriptors(network.sockets()),
+                         .make_parts = {}};
+    if (plan.plan.v6) {
+        gateway.address_v6 = plan.plan.v6->gateway;
+    }
+    gateway.make_parts = [&network, plan = std::move(plan)](relay::SocketSources sources) {
+        return gateway::make_relay_parts(network.sockets(), plan, std::move(sources));
+    };
+    return gateway;
+}
+
+}  // namespace
+
+RelayProcessOptions relay_options(const model::Options& options,
+                                  const drivers::NetworkDriver* network) {
+    RelayProcessOptions relay;
+    relay.source_ip_transparent = options.source_ip_transparent;
+    if (network != nullptr && network->builtin() != nullptr) {
+        relay.gateway = relay_gateway(*network->builtin());
+    }
+    return relay;
+}
+
+}  // namespace rk::launch
