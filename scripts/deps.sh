@@ -18,7 +18,8 @@ declare -A packages=(
     [test]="libgtest-dev:/usr/include/gtest/gtest.h libgmock-dev:/usr/include/gmock/gmock.h
         python3:/usr/bin/python3 python3-pytest:/usr/lib/python3/dist-packages/pytest/__init__.py
         python3-yaml:/usr/lib/python3/dist-packages/yaml/__init__.py
-        procps:pgrep iproute2:ip slirp4netns:slirp4netns libcap2-bin:setcap gcc:cc xz-utils:xz dpkg-dev:dpkg-source systemd:systemd-socket-activate"
+        procps:pgrep iproute2:ip slirp4netns:slirp4netns libcap2-bin:setcap gcc:cc xz-utils:xz dpkg-dev:dpkg-source systemd:systemd-socket-activate
+        lxc:/usr/libexec/lxc/lxc-user-nic dnsmasq-base:dnsmasq"
     [lint]="clang-format-14:clang-format-14 shellcheck:shellcheck codespell:codespell mandoc:mandoc"
     [tidy]="clang-tidy-14:clang-tidy-14 git:git"
     [fuzz]="clang-14:clang++-14"

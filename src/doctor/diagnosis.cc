@@ -63,6 +63,13 @@ constexpr std::array kRules = {
     Rule{Stage::kGainCapabilities, "apparmor-capabilities", rules::apparmor_strips_capabilities},
     Rule{Stage::kGainCapabilities, "no-new-privs", rules::no_new_privs},
 
+    Rule{Stage::kSetUpNetwork, "lxc-missing", rules::lxc_missing},
+    Rule{Stage::kSetUpNetwork, "lxc-no-dhcp", rules::lxc_no_dhcp},
+    Rule{Stage::kSetUpNetwork, "no-new-privs", rules::lxc_no_new_privs},
+    Rule{Stage::kSetUpNetwork, "lxc-unprivileged", rules::lxc_unprivileged},
+    Rule{Stage::kSetUpNetwork, "lxc-bridge-missing", rules::lxc_bridge_missing},
+    Rule{Stage::kSetUpNetwork, "lxc-not-granted", rules::lxc_not_granted},
+    Rule{Stage::kSetUpNetwork, "lxc-quota", rules::lxc_quota},
     Rule{Stage::kSetUpNetwork, "tun-missing", rules::tun_missing},
     Rule{Stage::kSetUpNetwork, "tun-forbidden", rules::tun_forbidden},
     Rule{Stage::kSetUpNetwork, "seccomp", rules::seccomp},

@@ -175,6 +175,14 @@ void gather_subids(Facts& facts, const Files& files) {
     facts.subid_service = wire::names_other_subid_source(files.text("/etc/nsswitch.conf"));
 }
 
+void gather_lxc(LxcFacts& facts, const Files& files, const Failure& failure,
+                const FactsRequest& request) {
+    facts.program = helper_facts(failure.target, request.environment.get("PATH").value_or(""));
+    facts.bridge_exists = files.exists(fmt::format("/sys/class/net/{}/bridge", failure.bridge));
+    facts.grant =
+        wire::find_usernet_grant(files.text("/etc/lxc/lxc-usernet"), request.user, failure.bridge);
+}
+
 }  // namespace
 
 Facts gather_facts(const Failure& failure, const FactsRequest& request) {
@@ -188,7 +196,9 @@ Facts gather_facts(const Failure& failure, const FactsRequest& request) {
     facts.newuidmap = helper_facts("newuidmap", search_path);
     facts.newgidmap = helper_facts("newgidmap", search_path);
     gather_subids(facts, files);
-    if (failure.stage == Stage::kSetUpNetwork) {
+    if (failure.program == kLxcUserNic) {
+        gather_lxc(facts.lxc, files, failure, request);
+    } else if (failure.stage == Stage::kSetUpNetwork) {
         const std::string tun = request.root + "/dev/net/tun";
         facts.tun_node = sys::lstat_path(tun).has_value();
         const Result<sys::Fd> opened = sys::open_file(tun, O_RDWR);

@@ -4,6 +4,7 @@
 #include "doctor/failure.h"
 #include "model/id_map.h"
 #include "sys/environment.h"
+#include "wire/lxc_usernet.h"
 #include "wire/os_release.h"
 #include "wire/proc_status.h"
 #include "wire/vfs_cap.h"
@@ -25,6 +26,13 @@ struct HelperFacts {
     bool setuid = false;
     bool nosuid = false;  // on a mount that ignores setuid bits and file capabilities
     std::optional<wire::FileCapabilities> capabilities;
+};
+
+/// What --net=lxc-user-nic stands on.
+struct LxcFacts {
+    HelperFacts program;
+    bool bridge_exists = false;
+    wire::UsernetGrant grant = wire::UsernetGrant::kNone;
 };
 
 /// A value of /proc/sys/user/max_NAME_namespaces. The kernel counts in every enclosing user
@@ -76,6 +84,8 @@ struct Facts {
     // /dev/net/tun, looked at where the network failed
     int tun_error = 0;     // errno of opening it; 0 = it can be opened
     bool tun_node = true;  // it is there
+
+    LxcFacts lxc;  // looked at where that network failed
 
     wire::Distribution distribution = wire::Distribution::kOther;
 };

@@ -4,10 +4,14 @@
 #include "model/id_map.h"
 
 #include <string>
+#include <string_view>
 
 #include <sys/types.h>
 
 namespace rk::doctor {
+
+/// Failure::program of the network driver of that name.
+inline constexpr std::string_view kLxcUserNic = "lxc-user-nic";
 
 /// The step of the set-up that failed.
 enum class Stage {
@@ -15,7 +19,7 @@ enum class Stage {
     kFindSubids,        // /etc/subuid, /etc/subgid, getsubids(1)
     kMapIds,            // newuidmap(1), newgidmap(1), or our own write to uid_map
     kGainCapabilities,  // mapped, but the child has no CAP_SYS_ADMIN
-    kSetUpNetwork,      // the network driver, in the parent
+    kSetUpNetwork,      // the network driver
     kSetUpChild,        // mount(2), unshare(2), sethostname(2)... in the child
 };
 
@@ -27,7 +31,8 @@ struct Failure {
     std::string program;  // helper program by name: "newuidmap", "newgidmap", "getsubids"
     std::string output;   // what it printed
     bool timed_out = false;
-    std::string target;    // path of the mount that failed
+    std::string target;    // path of the mount that failed; of lxc-user-nic: its own as given
+    std::string bridge;    // of lxc-user-nic
     pid_t child = 0;       // the child if it still lives: its label and status are facts too
     model::IdMap uid_map;  // the maps that were asked for
     model::IdMap gid_map;

@@ -55,6 +55,15 @@ Answer helper_needs_sys_admin(const Failure& failure, const Facts& facts);
 Answer tun_missing(const Failure& failure, const Facts& facts);
 Answer tun_forbidden(const Failure& failure, const Facts& facts);
 
+// rules_lxc.cc: lxc-user-nic cannot do its work, or there is no DHCP server
+Answer lxc_missing(const Failure& failure, const Facts& facts);
+Answer lxc_no_new_privs(const Failure& failure, const Facts& facts);
+Answer lxc_unprivileged(const Failure& failure, const Facts& facts);
+Answer lxc_bridge_missing(const Failure& failure, const Facts& facts);
+Answer lxc_not_granted(const Failure& failure, const Facts& facts);
+Answer lxc_quota(const Failure& failure, const Facts& facts);
+Answer lxc_no_dhcp(const Failure& failure, const Facts& facts);
+
 /// Which helper program the failure is about.
 [[nodiscard]] bool is_gid_helper(const Failure& failure);
 [[nodiscard]] const HelperFacts& helper(const Failure& failure, const Facts& facts);

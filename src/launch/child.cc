@@ -147,7 +147,7 @@ Result<void> Child::configure_network(const wire::ParentReady& ready) {
         TRY(sys::bring_up_loopback());
     }
     if (ready.network) {
-        TRY(set_up_child_network(*ready.network, options_, state_dir(), log_));
+        dhcp_ = TRY(set_up_child_network(*ready.network, options_, state_dir(), log_));
     }
     return {};
 }
@@ -172,8 +172,13 @@ Result<int> Child::run_command() {
     if (!pid) {
         return fail(Error{command_ended_text(options_.command, pid.error().message), 0});
     }
+    loop::EventLoop loop = TRY(loop::EventLoop::create());
+    const auto dhcp = std::move(dhcp_);  // ends before the loop
+    if (dhcp) {
+        TRY(dhcp->attach(loop));
+    }
     const sys::ExitStatus status =
-        TRY(Init(channel_, signals, {.reap = options_.reap()}).run(*pid));
+        TRY(Init(channel_, signals, {.reap = options_.reap()}).run(*pid, loop));
     if (!status.success()) {
         log_.fatal(command_ended_text(options_.command, status.text()));
     }

@@ -3,11 +3,13 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "drivers/network/dhcp_keeper.h"
 #include "launch/channel.h"
 #include "model/options.h"
 #include "sys/environment.h"
 #include "wire/handshake.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +48,7 @@ class Child {
     const Logger& log_;
     Channel channel_;
     wire::ChildConfig config_;
+    std::unique_ptr<drivers::DhcpKeeper> dhcp_;  // null where the address is fixed
 };
 
 }  // namespace rk::launch

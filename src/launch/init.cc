@@ -10,9 +10,7 @@
 
 namespace rk::launch {
 
-Result<sys::ExitStatus> Init::run(pid_t pid) {
-    loop::EventLoop loop = TRY(loop::EventLoop::create());
-    loop_ = &loop;
+Result<sys::ExitStatus> Init::run(pid_t pid, loop::EventLoop& loop) {
     command_ = pid;
     TRY(loop.add(signals_.fd(), EPOLLIN, [this](std::uint32_t /*events*/) { on_signals(); }));
     TRY(loop.add(channel_.fd(), EPOLLIN, [this](std::uint32_t /*events*/) { on_channel(); }));

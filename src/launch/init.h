@@ -39,8 +39,8 @@ class Init {
     Init(const Channel& channel, const sys::SignalFd& signals, Options options)
         : channel_(channel), signals_(signals), options_(options) {}
 
-    /// Runs until the command `pid` has ended, and returns how.
-    [[nodiscard]] Result<sys::ExitStatus> run(pid_t pid);
+    /// Runs the loop until the command `pid` has ended, and returns how.
+    [[nodiscard]] Result<sys::ExitStatus> run(pid_t pid, loop::EventLoop& loop);
 
  private:
     void on_signals();
@@ -57,7 +57,6 @@ class Init {
     const sys::SignalFd& signals_;
     Options options_;
     SignalPolicy policy_;
-    loop::EventLoop* loop_ = nullptr;
     pid_t command_ = 0;
     bool stopped_for_terminal_ = false;
     bool parent_stopped_ = false;

@@ -69,8 +69,7 @@ Result<int> Parent::launch() {
         log_.warn("{}", warning);
     }
     loop::EventLoop loop = TRY(loop::EventLoop::create());  // outlives all that is attached to it
-    const auto network = TRY_CTX(drivers::make_network_driver(options_, input_.environment, log_),
-                                 "failed to setup network");
+    const auto network = TRY_CTX(make_network_driver(), "failed to setup network");
     maps_ = TRY(timer_.step("ID ranges", compute_maps()));
     StateDir state_dir = TRY(timer_.step("state directory", open_state_dir()));
     if (options_.detach_netns) {
@@ -95,6 +94,14 @@ Result<int> Parent::launch() {
     TRY(check_interruption());
     TRY(child.channel().send(wire::StartCommand{}));
     return supervise(child, loop);
+}
+
+Result<std::unique_ptr<drivers::NetworkDriver>> Parent::make_network_driver() {
+    auto network = drivers::make_network_driver(options_, input_.environment, log_);
+    if (!network && options_.network == model::NetworkDriver::kLxcUserNic) {
+        explain(network_failure(network.error()));
+    }
+    return network;
 }
 
 Result<ns::IdMaps> Parent::compute_maps() {
@@ -235,7 +242,9 @@ Error Parent::child_ended(const sys::ExitStatus& status) {
 
 Error Parent::child_failed(ChildProcess& child, const wire::SetUpFailed& failure) {
     const auto code = static_cast<int>(failure.code);
-    if (worth_a_diagnosis(code)) {
+    if (failure.step == wire::ChildStep::kNetwork && code == ETIMEDOUT) {
+        explain(network_failure({failure.message, code}));  // no DHCP server
+    } else if (worth_a_diagnosis(code)) {
         doctor::Failure known;
         known.stage = failure.step == wire::ChildStep::kCapabilities
                           ? doctor::Stage::kGainCapabilities
@@ -297,13 +306,24 @@ Error Parent::network_failed(Error why) {
     if (outcome_.interrupted_by != 0) {
         return interruption();
     }
-    if (why.code != 0 && why.code != ETIMEDOUT) {
-        doctor::Failure failure;
-        failure.stage = doctor::Stage::kSetUpNetwork;
-        failure.code = why.code;
-        explain(std::move(failure));
+    if (options_.network == model::NetworkDriver::kLxcUserNic ||
+        (why.code != 0 && why.code != ETIMEDOUT)) {
+        explain(network_failure(why));
     }
     return std::move(why).with_context("failed to setup network");
+}
+
+doctor::Failure Parent::network_failure(const Error& why) const {
+    doctor::Failure failure;
+    failure.stage = doctor::Stage::kSetUpNetwork;
+    failure.code = why.code;
+    if (options_.network == model::NetworkDriver::kLxcUserNic) {
+        failure.program = doctor::kLxcUserNic;
+        failure.target = options_.lxc_user_nic_binary;
+        failure.bridge = options_.lxc_user_nic_bridge;
+        failure.output = why.message;
+    }
+    return failure;
 }
 
 Result<Services> Parent::start_services(const StateDir& state_dir, const ChildProcess& child,

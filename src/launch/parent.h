@@ -17,6 +17,7 @@
 #include "sys/signals.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,6 +54,7 @@ class Parent {
 
  private:
     [[nodiscard]] Result<int> launch();
+    [[nodiscard]] Result<std::unique_ptr<drivers::NetworkDriver>> make_network_driver();
     [[nodiscard]] Result<ns::IdMaps> compute_maps();
     [[nodiscard]] Result<StateDir> open_state_dir() const;
     [[nodiscard]] Result<ChildProcess> start_child(const StateDir& state_dir);
@@ -63,6 +65,7 @@ class Parent {
     [[nodiscard]] Result<void> finish_network(drivers::NetworkDriver* network,
                                               loop::EventLoop& loop);
     [[nodiscard]] Error network_failed(Error why);
+    [[nodiscard]] doctor::Failure network_failure(const Error& why) const;
     [[nodiscard]] Result<Services> start_services(const StateDir& state_dir,
                                                   const ChildProcess& child,
                                                   drivers::NetworkDriver* network);

@@ -20,6 +20,8 @@ struct NetworkSetup {
     std::uint32_t mtu = 0;             // bytes
     bool ipv6 = false;                 // take the IPv6 address from router advertisements
     bool configured_by_child = false;  // else the driver has done it by now
+    bool dhcp = false;  // address, prefix, gateway and dns are what a DHCP server says; the child
+                        // asks it
 
     friend bool operator==(const NetworkSetup&, const NetworkSetup&) = default;
 };

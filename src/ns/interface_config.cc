@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ns/interface_config.h"
 
+#include "ns/network_namespace.h"
 #include "sys/file.h"
 #include "sys/netlink_request.h"
-#include "sys/process.h"
 #include "sys/route_requests.h"
 
 #include <cerrno>
 
-#include <fcntl.h>
 #include <linux/netlink.h>
 #include <net/if.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 namespace rk::ns {
@@ -25,16 +23,26 @@ void accept_router_advertisements(const std::string& device) {
         sys::write_existing(fmt::format("/proc/sys/net/ipv6/conf/{}/accept_ra", device), "2"));
 }
 
-Result<void> configure(const model::NetworkSetup& setup) {
-    const unsigned index = ::if_nametoindex(setup.device.c_str());
+Result<unsigned> find_interface(const std::string& device) {
+    const unsigned index = ::if_nametoindex(device.c_str());
     if (index == 0) {
         return fail(errno_error(errno, "find it"));
     }
+    return index;
+}
+
+Result<void> bring_up(sys::NetlinkSocket& routing, unsigned index, std::uint32_t mtu) {
+    TRY_CTX(routing.request(sys::set_link_up(index, mtu)), "bring up with MTU {}", mtu);
+    return {};
+}
+
+Result<void> configure(const model::NetworkSetup& setup) {
+    const unsigned index = TRY(find_interface(setup.device));
     if (setup.ipv6) {
         accept_router_advertisements(setup.device);
     }
     auto routing = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
-    TRY_CTX(routing.request(sys::set_link_up(index, setup.mtu)), "bring up with MTU {}", setup.mtu);
+    TRY(bring_up(routing, index, setup.mtu));
     TRY_CTX(routing.create(sys::add_address(index, setup.address, setup.prefix)),
             "add address {}/{}", setup.address.text(), setup.prefix);
     TRY_CTX(routing.create(sys::add_default_route(index, setup.gateway)),
@@ -42,12 +50,20 @@ Result<void> configure(const model::NetworkSetup& setup) {
     return {};
 }
 
-Result<void> enter(const std::string& netns) {
-    const sys::Fd target = TRY(sys::open_file(netns, O_RDONLY));
-    if (::setns(target.number(), CLONE_NEWNET) < 0) {
-        return fail(errno_error(errno, fmt::format("enter {}", netns)));
+// A request to remove what may be gone already.
+Result<void> remove(sys::NetlinkSocket& routing, const sys::NetlinkMessage& request) {
+    Result<void> removed = routing.request(request);
+    if (!removed && (removed.error().code == EADDRNOTAVAIL || removed.error().code == ESRCH)) {
+        return {};
     }
-    return {};
+    return removed;
+}
+
+Result<void> take_back(const model::NetworkSetup& setup) {
+    const unsigned index = TRY(find_interface(setup.device));
+    auto routing = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
+    TRY(remove(routing, sys::remove_default_route(index, setup.gateway)));
+    return remove(routing, sys::remove_address(index, setup.address, setup.prefix));
 }
 
 }  // namespace
@@ -58,10 +74,24 @@ Result<void> configure_interface(const model::NetworkSetup& setup) {
 }
 
 Result<void> configure_interface_in(const std::string& netns, const model::NetworkSetup& setup) {
-    return sys::run_forked(0, [&]() -> Result<void> {
-        TRY(enter(netns));
-        return configure_interface(setup);
-    });
+    const sys::Fd target = TRY(open_network_namespace(netns));
+    return in_network_namespace(target, [&] { return configure_interface(setup); });
+}
+
+Result<void> bring_up_interface(const std::string& device, std::uint32_t mtu) {
+    const auto work = [&]() -> Result<void> {
+        const unsigned index = TRY(find_interface(device));
+        auto routing = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
+        return bring_up(routing, index, mtu);
+    };
+    TRY_CTX(work(), "set up interface {}", device);
+    return {};
+}
+
+Result<void> remove_address(const model::NetworkSetup& setup) {
+    TRY_CTX(take_back(setup), "remove address {}/{} from {}", setup.address.text(), setup.prefix,
+            setup.device);
+    return {};
 }
 
 }  // namespace rk::ns

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "model/network_setup.h"
 
+#include <cstdint>
 #include <string>
 
 namespace rk::ns {
@@ -12,8 +13,13 @@ namespace rk::ns {
 /// network namespace. Error: "set up interface DEV: add address 10.0.2.100/24: why".
 [[nodiscard]] Result<void> configure_interface(const model::NetworkSetup& setup);
 
-/// The same in the network namespace that is bound on `netns`. A forked process does it: the caller
-/// could not return to a network namespace of another user namespace (setns(2)).
+/// Only up, with its MTU: for an address that is asked for over the interface.
+[[nodiscard]] Result<void> bring_up_interface(const std::string& device, std::uint32_t mtu);
+/// Takes address and default route back. They may be gone already.
+[[nodiscard]] Result<void> remove_address(const model::NetworkSetup& setup);
+
+/// configure_interface() in the network namespace that is bound on `netns`. A forked process does
+/// it: the caller could not return to a network namespace of another user namespace (setns(2)).
 [[nodiscard]] Result<void> configure_interface_in(const std::string& netns,
                                                   const model::NetworkSetup& setup);
 

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 namespace rk::ns {
 
@@ -81,6 +82,19 @@ Result<void> write_resolver_files(const std::string& state_dir,
     const std::string hosts = TRY(hosts_text());
     TRY(sys::replace_file_at(directory, "hosts", hosts, kReadableByAll));
     return sys::replace_file_at(directory, "resolv.conf", resolv_conf_text(dns), kReadableByAll);
+}
+
+Result<void> rewrite_resolv_conf(const std::string& state_dir,
+                                 const std::vector<model::IpAddress>& dns) {
+    const std::string path = state_dir + "/resolv.conf";
+    const std::string text = resolv_conf_text(dns);
+    const sys::Fd file = TRY(sys::open_file(path, O_WRONLY));
+    // Written before it is cut: a reader finds a name server at any moment.
+    if (::pwrite(file.number(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+        ::ftruncate(file.number(), static_cast<off_t>(text.size())) < 0) {
+        return fail(errno_error(errno, "write " + path));
+    }
+    return {};
 }
 
 Result<void> mount_resolver_files(const std::string& state_dir, EtcDirectory etc,

@@ -27,6 +27,10 @@ namespace rk::ns {
 [[nodiscard]] Result<void> write_resolver_files(const std::string& state_dir,
                                                 const std::vector<model::IpAddress>& dns);
 
+/// Other name servers, in the same file: whatever it is mounted on shows them.
+[[nodiscard]] Result<void> rewrite_resolv_conf(const std::string& state_dir,
+                                               const std::vector<model::IpAddress>& dns);
+
 /// Whether /etc is one of our tmpfs by now.
 enum class EtcDirectory { kHosts, kCopiedUp };
 

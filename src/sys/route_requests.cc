@@ -31,6 +31,34 @@ std::string wire_bytes(const model::IpAddress& address) {
     return text;
 }
 
+NetlinkMessage address_request(std::uint16_t type, std::uint16_t flags, std::uint32_t index,
+                               const model::IpAddress& address, std::uint8_t prefix) {
+    ifaddrmsg body{};
+    body.ifa_family = family_of(address);
+    body.ifa_prefixlen = prefix;
+    body.ifa_flags = IFA_F_NODAD;
+    body.ifa_scope = RT_SCOPE_UNIVERSE;
+    body.ifa_index = index;
+    NetlinkMessage message(type, flags);
+    message.body(body)
+        .attribute(IFA_LOCAL, wire_bytes(address))
+        .attribute(IFA_ADDRESS, wire_bytes(address));
+    return message;
+}
+
+NetlinkMessage default_route_request(std::uint16_t type, std::uint16_t flags, std::uint32_t index,
+                                     const model::IpAddress& gateway) {
+    rtmsg body{};
+    body.rtm_family = family_of(gateway);
+    body.rtm_table = RT_TABLE_MAIN;
+    body.rtm_protocol = RTPROT_BOOT;
+    body.rtm_scope = RT_SCOPE_UNIVERSE;
+    body.rtm_type = RTN_UNICAST;
+    NetlinkMessage message(type, flags);
+    message.body(body).attribute(RTA_GATEWAY, wire_bytes(gateway)).u32(RTA_OIF, index);
+    return message;
+}
+
 }  // namespace
 
 NetlinkMessage add_veth(std::string_view name, std::string_view peer, FdRef peer_netns,
@@ -69,29 +97,20 @@ NetlinkMessage set_link_up(std::uint32_t index, std::uint32_t mtu) {
 
 NetlinkMessage add_address(std::uint32_t index, const model::IpAddress& address,
                            std::uint8_t prefix) {
-    ifaddrmsg body{};
-    body.ifa_family = family_of(address);
-    body.ifa_prefixlen = prefix;
-    body.ifa_flags = IFA_F_NODAD;
-    body.ifa_scope = RT_SCOPE_UNIVERSE;
-    body.ifa_index = index;
-    NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
-    message.body(body)
-        .attribute(IFA_LOCAL, wire_bytes(address))
-        .attribute(IFA_ADDRESS, wire_bytes(address));
-    return message;
+    return address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address, prefix);
+}
+
+NetlinkMessage remove_address(std::uint32_t index, const model::IpAddress& address,
+                              std::uint8_t prefix) {
+    return address_request(RTM_DELADDR, 0, index, address, prefix);
 }
 
 NetlinkMessage add_default_route(std::uint32_t index, const model::IpAddress& gateway) {
-    rtmsg body{};
-    body.rtm_family = family_of(gateway);
-    body.rtm_table = RT_TABLE_MAIN;
-    body.rtm_protocol = RTPROT_BOOT;
-    body.rtm_scope = RT_SCOPE_UNIVERSE;
-    body.rtm_type = RTN_UNICAST;
-    NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-    message.body(body).attribute(RTA_GATEWAY, wire_bytes(gateway)).u32(RTA_OIF, index);
-    return message;
+    return default_route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, gateway);
+}
+
+NetlinkMessage remove_default_route(std::uint32_t index, const model::IpAddress& gateway) {
+    return default_route_request(RTM_DELROUTE, 0, index, gateway);
 }
 
 NetlinkMessage add_local_default(std::uint8_t family, std::uint32_t table) {

@@ -30,6 +30,13 @@ inline constexpr std::uint32_t kLoopbackIndex = 1;
 [[nodiscard]] NetlinkMessage add_default_route(std::uint32_t index,
                                                const model::IpAddress& gateway);
 
+/// ip addr del ADDRESS/PREFIX dev INDEX
+[[nodiscard]] NetlinkMessage remove_address(std::uint32_t index, const model::IpAddress& address,
+                                            std::uint8_t prefix);
+/// ip route del default via GATEWAY dev INDEX
+[[nodiscard]] NetlinkMessage remove_default_route(std::uint32_t index,
+                                                  const model::IpAddress& gateway);
+
 /// ip [-6] route add local default dev lo table TABLE. `family`: AF_INET, AF_INET6.
 [[nodiscard]] NetlinkMessage add_local_default(std::uint8_t family, std::uint32_t table);
 /// A rule that leads to `table` (below 256): for packets with a mark, or from an interface.

@@ -13,7 +13,6 @@ namespace rk::tools {
 /// line.
 inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
     "--net=vpnkit",
-    "--net=lxc-user-nic",
     "--port-driver=pesto",
 });
 

@@ -45,6 +45,7 @@ void encode_network(ByteWriter& out, const model::NetworkSetup& network) {
         encode_address(out, network.dns[i]);
     }
     out.u32(network.mtu).u8(network.ipv6 ? 1 : 0).u8(network.configured_by_child ? 1 : 0);
+    out.u8(network.dhcp ? 1 : 0);
 }
 
 Result<model::NetworkSetup> decode_network(ByteReader& in) {
@@ -60,6 +61,7 @@ Result<model::NetworkSetup> decode_network(ByteReader& in) {
     network.mtu = in.u32();
     network.ipv6 = in.u8() != 0;
     network.configured_by_child = in.u8() != 0;
+    network.dhcp = in.u8() != 0;
     const bool named = !network.device.empty() && network.device.size() <= kMaxDeviceName;
     if (!in.ok() || !named || network.prefix > kMaxPrefix || servers > kMaxNameServers) {
         return fail("malformed network");

@@ -5,6 +5,7 @@
 // advised is free.
 #include "doctor/subid_advice.h"
 #include "wire/id_map_file.h"
+#include "wire/lxc_usernet.h"
 #include "wire/os_release.h"
 #include "wire/proc_status.h"
 #include "wire/vfs_cap.h"
@@ -16,6 +17,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     static_cast<void>(rk::wire::parse_os_release(text));
+    static_cast<void>(rk::wire::find_usernet_grant(text, "alice", "lxcbr0"));
     static_cast<void>(rk::wire::parse_proc_status(text));
     static_cast<void>(rk::wire::parse_vfs_cap(text));
 

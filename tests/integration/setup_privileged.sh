@@ -13,6 +13,8 @@
 #   cgroup       the path of a cgroup2 directory that belongs to the user, with the groups
 #                "harness" (for pytest itself, see run.sh) and "unit" (for rootlesskit), and
 #                with "foreign", which can be entered but not changed
+#   lxc/         bridges with and without DHCP servers, and the right to use them by
+#                lxc-user-nic (lxc_fixture.py)
 set -eu
 user=${RK_TEST_USER:-rk}
 fixtures=${RK_FIXTURES:-/run/rootlesskit-test-fixtures}
@@ -70,4 +72,8 @@ if [ -n "$root" ]; then
         chown "$user" "$top/foreign/cgroup.procs" # to enter it, not to divide it
         echo "$top" >"$fixtures/cgroup"
     fi
+fi
+
+if [ -u /usr/libexec/lxc/lxc-user-nic ] && command -v dnsmasq >/dev/null; then
+    python3 -I "$here/lxc_fixture.py" up "$fixtures" "$user"
 fi

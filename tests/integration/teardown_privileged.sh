@@ -3,7 +3,11 @@
 # Takes back what setup_privileged.sh made. Harmless when there is nothing.
 set -eu
 fixtures=${RK_FIXTURES:-/run/rootlesskit-test-fixtures}
+here=$(cd "$(dirname "$0")" && pwd)
 
+if [ -d "$fixtures/lxc" ]; then
+    python3 -I "$here/lxc_fixture.py" down "$fixtures" -
+fi
 if [ -f "$fixtures/cgroup" ]; then
     top=$(cat "$fixtures/cgroup")
     if [ -d "$top" ]; then

@@ -46,6 +46,7 @@ TEST(Handshake, TheNetworkSurvivesTheTrip) {
     network.mtu = 65520;
     network.ipv6 = true;
     network.configured_by_child = true;
+    network.dhcp = true;
     EXPECT_EQ(round_trip(ParentReady{network}).network, network);
     EXPECT_EQ(round_trip(ParentReady{}).network, std::nullopt);
 }

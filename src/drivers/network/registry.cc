@@ -2,6 +2,7 @@
 #include "drivers/network/registry.h"
 
 #include "drivers/network/builtin.h"
+#include "drivers/network/lxc_user_nic.h"
 #include "drivers/network/pasta.h"
 #include "drivers/network/slirp4netns.h"
 
@@ -34,6 +35,7 @@ constexpr std::array kNetworkDrivers = {
     NetworkDriverEntry{model::NetworkDriver::kGvisorTapVsock, BuiltinNetwork::create},
     NetworkDriverEntry{model::NetworkDriver::kPasta, Pasta::create},
     NetworkDriverEntry{model::NetworkDriver::kSlirp4netns, Slirp4netns::create},
+    NetworkDriverEntry{model::NetworkDriver::kLxcUserNic, LxcUserNic::create},
 };
 
 }  // namespace

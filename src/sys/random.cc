@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sys/random.h"
+
+#include <sys/random.h>
+
+namespace rk::sys {
+
+std::uint32_t random_u32() {
+    std::uint32_t number = 0;
+    // Fails only before the kernel has gathered entropy at its boot, and then waits.
+    static_cast<void>(!::getrandom(&number, sizeof number, 0));
+    return number;
+}
+
+}  // namespace rk::sys
