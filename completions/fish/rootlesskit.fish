@@ -14,6 +14,8 @@ complete -c rootlesskit -n 'true' -l cidr -x -d 'IPv4 network inside, for builti
 complete -c rootlesskit -n 'true' -l ifname -x -d 'name of the interface inside (tap0 where not given; eth0 with lxc-user-nic)'
 complete -c rootlesskit -n 'true' -l disable-host-loopback -d 'keep 127.0.0.1 of the host out of reach from inside'
 complete -c rootlesskit -n 'true' -l ipv6 -d 'route IPv6 too (experimental), for builtin, pasta and slirp4netns; published ports do not depend on it'
+complete -c rootlesskit -n 'true' -l egress-deny -x -d 'refuse connections from inside to these destinations, e.g. "10.0.0.0/8" or "192.0.2.1:1-1023/tcp", with --net=builtin; the most specific rule decides'
+complete -c rootlesskit -n 'true' -l egress-allow -x -d 'allow these where a less specific --egress-deny refuses them'
 complete -c rootlesskit -n 'true' -l detach-netns -d 'leave the command in the network of the host and put the new network namespace at "netns" in the state directory'
 complete -c rootlesskit -n 'true' -l lxc-user-nic-binary -r -F -d 'path of lxc-user-nic'
 complete -c rootlesskit -n 'true' -l lxc-user-nic-bridge -x -d 'bridge lxc-user-nic attaches to'

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "model/egress_rule.h"
 #include "model/network.h"
 #include "model/port_spec.h"
 
@@ -35,7 +36,8 @@ struct Options {
     std::string ifname;                  // "" = the driver's default
     bool disable_host_loopback = false;  // always true with lxc-user-nic
     bool ipv6 = false;
-    bool ipv6_given = false;             // --ipv6 was given, with either value
+    bool ipv6_given = false;         // --ipv6 was given, with either value
+    std::vector<EgressRule> egress;  // only with builtin; no two say the same
     bool detach_netns = false;
 
     // Network helpers: names to look up in PATH, or paths

@@ -52,6 +52,11 @@ constexpr auto kFlags = std::to_array<FlagDefinition>({
     {"ipv6", "", kBool, "false", kNetwork,
      "route IPv6 too (experimental), for builtin, pasta and slirp4netns; published ports do not "
      "depend on it"},
+    {"egress-deny", "", kList, "", kNetwork,
+     "refuse connections from inside to these destinations, e.g. \"10.0.0.0/8\" or "
+     "\"192.0.2.1:1-1023/tcp\", with --net=builtin; the most specific rule decides"},
+    {"egress-allow", "", kList, "", kNetwork,
+     "allow these where a less specific --egress-deny refuses them"},
     {"detach-netns", "", kBool, "false", kNetwork,
      "leave the command in the network of the host and put the new network namespace at "
      "\"netns\" in the state directory"},

@@ -8,6 +8,7 @@
 #include "model/cidr.h"
 #include "sys/file.h"
 #include "tools/choice.h"
+#include "tools/validate_egress.h"
 
 #include <algorithm>
 #include <array>
@@ -347,6 +348,7 @@ Result<void> validate_network(const FlagSet& flags, Validated& validated) {
     }
     warn_about_network(*rules, flags, validated);
     TRY(validate_network_driver(*rules, cidr, flags, validated));
+    TRY(validate_egress(flags, rules->text, options));
     return validate_ports(flags, options);
 }
 

@@ -7,7 +7,7 @@ import pytest
 from harness import contained, wait_until
 
 FLAGS = """debug print-semver help version copy-up copy-up-mode propagation net mtu cidr ifname
-disable-host-loopback ipv6 detach-netns lxc-user-nic-binary lxc-user-nic-bridge pasta-binary
+disable-host-loopback ipv6 egress-deny egress-allow detach-netns lxc-user-nic-binary lxc-user-nic-bridge pasta-binary
 slirp4netns-binary slirp4netns-sandbox slirp4netns-seccomp vpnkit-binary port-driver publish
 source-ip-transparent pidns cgroupns utsns ipcns reaper evacuate-cgroup2 state-dir
 subid-source source-ip-transparent-backend""".split()
@@ -301,6 +301,10 @@ LATER = [
      'exec: "does-not-exist": executable file not found in $PATH'),
     (["--net=vpnkit", "--vpnkit-binary=does-not-exist"],
      'exec: "does-not-exist": executable file not found in $PATH'),
+    (["--net=none", "--egress-deny=10.0.0.0/8"],
+     "--egress-deny is not supported for --net=none, only for --net=builtin"),
+    (["--net=builtin", "--egress-allow=10.0.0.1/8"],
+     '--egress-allow: egress rule "10.0.0.1/8": host bits are set; the network is 10.0.0.0/8'),
 ]
 
 

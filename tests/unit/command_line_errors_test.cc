@@ -53,6 +53,21 @@ TEST(ValidateNetwork, WarningsOfEachDriver) {
                 ElementsAre("network driver \"gvisor-tap-vsock\" is experimental"));
 }
 
+TEST(ValidateNetwork, EgressRules) {
+    const auto rules = validated_of({"--net=builtin", "--egress-allow=10.0.0.0/8:80",
+                                     "--egress-deny=0.0.0.0/0,[2001:db8::/32]:1-9/udp",
+                                     "--egress-deny=::1", "--egress-deny=::1/128"})
+                           .options.egress;
+    std::string texts;
+    for (const model::EgressRule& rule : rules) {
+        texts += fmt::format("{} {}; ", model::egress_action_text(rule.action), rule.text());
+    }
+    EXPECT_EQ(texts,
+              "deny 0.0.0.0/0; deny [2001:db8::/32]:1-9/udp; deny ::1; allow 10.0.0.0/8:80; ");
+    EXPECT_EQ(validated_of({"--net=gvisor-tap-vsock", "--egress-deny=::/0"}).options.egress.size(),
+              1U);
+}
+
 TEST(ValidateNetwork, ValuesOfDrivers) {
     const auto slirp = validated_of({"--net=slirp4netns", "--slirp4netns-sandbox=auto",
                                      "--slirp4netns-seccomp=true", "--cidr=10.1.0.0/16",
@@ -159,6 +174,27 @@ TEST(CommandLineErrors, NetworkDrivers) {
     });
     EXPECT_THAT(exit_of("--net=slirp4netns --slirp4netns-sandbox=true --detach-netns c").fatal,
                 StartsWith("--slirp4netns-sandbox conflicts with --detach-netns ("));
+}
+
+TEST(CommandLineErrors, Egress) {
+    expect_errors({
+        {"--egress-deny=10.0.0.0/8 c",
+         "--egress-deny is not supported for --net=host, only for --net=builtin"},
+        {"--net=slirp4netns --egress-allow=10.0.0.0/8 c",
+         "--egress-allow is not supported for --net=slirp4netns, only for --net=builtin"},
+        {"--net=none --egress-deny= c",
+         "--egress-deny is not supported for --net=none, only for --net=builtin"},
+        {"--net=builtin --egress-deny=10.0.0.1/8 c",
+         "--egress-deny: egress rule \"10.0.0.1/8\": host bits are set; the network is "
+         "10.0.0.0/8"},
+        {"--net=builtin --egress-deny=::/0 --egress-allow=x c",
+         "--egress-allow: egress rule \"x\": \"x\" is no IP address"},
+    });
+    std::string many = "--net=builtin";
+    for (std::size_t i = 0; i <= model::kMaxEgressRules; ++i) {
+        many += fmt::format(" --egress-deny=10.0.{}.{}", i / 256, i % 256);
+    }
+    EXPECT_EQ(exit_of(many + " c").fatal, "513 egress rules, at most 512 are possible");
 }
 
 TEST(CommandLineErrors, PortDrivers) {
