@@ -19,7 +19,7 @@ declare -A packages=(
         python3:/usr/bin/python3 python3-pytest:/usr/lib/python3/dist-packages/pytest/__init__.py
         python3-yaml:/usr/lib/python3/dist-packages/yaml/__init__.py
         procps:pgrep iproute2:ip slirp4netns:slirp4netns libcap2-bin:setcap gcc:cc xz-utils:xz dpkg-dev:dpkg-source systemd:systemd-socket-activate
-        lxc:/usr/libexec/lxc/lxc-user-nic dnsmasq-base:dnsmasq"
+        lxc:lxc-usernsexec dnsmasq-base:dnsmasq"
     [lint]="clang-format-14:clang-format-14 shellcheck:shellcheck codespell:codespell mandoc:mandoc"
     [tidy]="clang-tidy-14:clang-tidy-14 git:git"
     [fuzz]="clang-14:clang++-14"
@@ -48,6 +48,13 @@ if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
     install=(env DEBIAN_FRONTEND=noninteractive
         apt-get install -y -q --no-install-recommends "${missing[@]}")
+    # What invoke-rc.d(8) asks before it starts a package's service. One that is there is somebody's.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        trap 'as_root rm -f $policy' EXIT
+        # shellcheck disable=SC2016 # $1 is for root's shell
+        as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$1" && chmod 755 "$1"' sh $policy
+    fi
     # A fresh machine has no package lists, an old one may have stale ones.
     as_root "${install[@]}" || { as_root apt-get update -q && as_root "${install[@]}"; }
 fi
