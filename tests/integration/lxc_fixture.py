@@ -4,9 +4,10 @@ teardown_privileged.sh.
 
   lxc_fixture.py up|down DIRECTORY USER
 
-Makes bridges of the host's, all with names and networks that follow from DIRECTORY, so that
+Does nothing where lxc-user-nic or dnsmasq is missing. Makes bridges of the host's, all with names and networks that follow from DIRECTORY, so that
 several test runs do not meet: one with a real dnsmasq, one with dhcp_server.py, one where nobody
 answers, and one that lxc-usernet(5) does not grant to USER. It also grants one that does not exist.
+The second has a smaller MTU than usual.
 DIRECTORY/lxc/about.json tells the tests what there is; DIRECTORY/lxc/control/ belongs to USER.
 """
 import fcntl
@@ -21,10 +22,14 @@ import time
 from pathlib import Path
 
 USERNET = Path("/etc/lxc/lxc-usernet")
+PROGRAMS = ("/usr/libexec/lxc/lxc-user-nic",
+            f"/usr/lib/{os.uname().machine}-linux-gnu/lxc/lxc-user-nic", "/usr/lib/lxc/lxc-user-nic")
+DNSMASQ = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin")
 HERE = Path(__file__).resolve().parent
 BRIDGES = ("dnsmasq", "scripted", "quiet", "ungranted")  # "missing" is granted, but not made
 NETWORKS = 60  # times four /24 of 198.18.0.0/16, which is reserved for tests of networks
 LEASE = "2m"  # dnsmasq's shortest
+SMALL_MTU = 1400
 
 
 def run(*command):
@@ -35,7 +40,8 @@ def plan(directory):
     number = int.from_bytes(hashlib.sha256(str(directory).encode()).digest()[:4], "big")
     name = f"rk{number % 0x1000000:06x}"
     first = number % NETWORKS * len(BRIDGES)
-    bridges = {kind: {"name": f"{name}{kind[0]}", "address": f"198.18.{first + i}.1"}
+    bridges = {kind: {"name": f"{name}{kind[0]}", "address": f"198.18.{first + i}.1",
+                      "mtu": SMALL_MTU if kind == "scripted" else 1500}
                for i, kind in enumerate(BRIDGES)}
     bridges["missing"] = {"name": f"{name}m"}
     return bridges
@@ -71,12 +77,12 @@ def daemon(directory, name, *command):
 def make_bridge(bridge):
     run("ip", "link", "add", bridge["name"], "type", "bridge")
     run("ip", "addr", "add", f"{bridge['address']}/24", "dev", bridge["name"])
-    run("ip", "link", "set", bridge["name"], "up")
+    run("ip", "link", "set", bridge["name"], "mtu", str(bridge["mtu"]), "up")
 
 
 def start_dnsmasq(directory, bridge):
     network = bridge["address"].rpartition(".")[0]
-    daemon(directory, "dnsmasq", shutil.which("dnsmasq", path="/usr/sbin:/usr/bin"),
+    daemon(directory, "dnsmasq", DNSMASQ,
            "--conf-file=/dev/null", "--keep-in-foreground", "--log-facility=-", "--log-dhcp",
            "--bind-interfaces", f"--interface={bridge['name']}", "--except-interface=lo",
            "--no-ping", "--dhcp-authoritative", "--no-resolv", "--no-hosts", "--user=root",
@@ -86,6 +92,10 @@ def start_dnsmasq(directory, bridge):
 
 
 def up(top, user):
+    found = [path for path in PROGRAMS if os.path.exists(path)]
+    if not found or not DNSMASQ:
+        print("lxc-user-nic or dnsmasq is missing", file=sys.stderr)
+        return
     directory = top / "lxc"
     directory.mkdir()
     directory.chmod(0o755)
@@ -104,7 +114,7 @@ def up(top, user):
            str(directory / "scripted.messages"))
     owner = pwd.getpwnam(user)
     os.chown(control, owner.pw_uid, owner.pw_gid)
-    (directory / "about.json").write_text(json.dumps(bridges))
+    (directory / "about.json").write_text(json.dumps({**bridges, "program": found[0]}))
 
 
 def stop_daemon(directory, name):
@@ -138,6 +148,9 @@ def down(top):
 
 
 def main(action, directory, user):
+    if not USERNET.parent.is_dir():
+        print("lxc is not installed", file=sys.stderr)
+        return
     lock = os.open(USERNET.parent, os.O_RDONLY)  # others may change the file as well
     fcntl.flock(lock, fcntl.LOCK_EX)
     if action == "up":

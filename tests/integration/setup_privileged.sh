@@ -74,6 +74,4 @@ if [ -n "$root" ]; then
     fi
 fi
 
-if [ -u /usr/libexec/lxc/lxc-user-nic ] && command -v dnsmasq >/dev/null; then
-    python3 -I "$here/lxc_fixture.py" up "$fixtures" "$user"
-fi
+python3 -I "$here/lxc_fixture.py" up "$fixtures" "$user"

@@ -1,141 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""--net=lxc-user-nic with the real lxc-user-nic, a real dnsmasq and a DHCP server that fails on
-demand (spec network.md 1, 7 and 9). The bridges are made by lxc_fixture.py."""
-# pylint: disable=redefined-outer-name
+"""--net=lxc-user-nic with the real lxc-user-nic and a real dnsmasq (spec network.md 1, 7 and 9)."""
+# pylint: disable=redefined-outer-name,unused-import
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
-import time
-import uuid
 from pathlib import Path
 
 import pytest
 
-from harness import PYTHON, SLOW, descendants, gone, kill_all, wait_until, which
+from harness import PYTHON, SLOW, children_of, descendants, gone, kill_all, wait_until, which
+from lxckit import bridges, net, on, server, told  # noqa: F401
 from netkit import free_port
 from openapi import Api
 from slirp import COPY_UP, DETACH, Host, ask, inside
-
-BINARY = "/usr/libexec/lxc/lxc-user-nic"
-# The limit for the first lease (seconds), and what it may take to tell that it was reached.
-DHCP_TIME, TOLD = 30, 8
-LEASE = 4  # seconds, in the tests that wait for its end
-
-
-@pytest.fixture
-def bridges(fixture_dir):
-    which("dnsmasq")
-    directory = fixture_dir("lxc")
-    known = json.loads((directory / "about.json").read_text())
-    known["directory"] = directory
-    return known
-
-
-def on(bridge, *options):
-    return ["--net=lxc-user-nic", f"--lxc-user-nic-bridge={bridge['name']}", *options]
-
-
-@pytest.fixture
-def net(bridges):
-    """Options that lead to the bridge with dnsmasq."""
-    return on(bridges["dnsmasq"])
-
-
-class Scripted:
-    """The DHCP server that does as it is told (dhcp_server.py)."""
-
-    def __init__(self, bridges):
-        self.bridge = bridges["scripted"]
-        self.orders_file = bridges["directory"] / "control" / "orders"
-        self.messages_file = bridges["directory"] / "scripted.messages"
-        self.network = self.bridge["address"].rpartition(".")[0]
-        self.skipped = len(self.all_messages())
-
-    def order(self, **orders):
-        fresh = self.orders_file.with_name(f"orders.{uuid.uuid4().hex}")
-        fresh.write_text(json.dumps(orders))
-        fresh.rename(self.orders_file)
-
-    def all_messages(self):
-        if not self.messages_file.exists():
-            return []
-        text = self.messages_file.read_text()
-        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
-
-    def messages(self):
-        """Since this test began."""
-        return self.all_messages()[self.skipped:]
-
-    def said(self):
-        return [message["said"] for message in self.messages()]
-
-    def wait_for(self, count, said, timeout=15, **fields):
-        def found():
-            hits = [m for m in self.messages() if m["said"] == said
-                    and all(m[key] == value for key, value in fields.items())]
-            return hits if len(hits) >= count else None
-        return wait_until(found, timeout, f"{count} {said} {fields}; got {self.messages()}")
-
-    def answers(self, count, said, answer, timeout=15):
-        return self.wait_for(count, said, timeout, answer=answer)
-
-
-@pytest.fixture
-def server(bridges):
-    scripted = Scripted(bridges)
-    scripted.order()
-    yield scripted
-    scripted.order()
-
-
-def address_inside(running, detached=False):
-    """The IPv4 addresses of eth0 and its default routes, as seen by the namespace."""
-    enter = [which("nsenter"), f"--target={running.child}", "--user", "--preserve-credentials"]
-    enter += [f"--net={running.netns}"] if detached else ["--net"]
-    out = subprocess.run([*enter, which("ip"), "-4", "-o", "addr", "show", "eth0"], text=True,
-                         capture_output=True, check=False).stdout
-    routes = subprocess.run([*enter, which("ip"), "route", "show", "default"], text=True,
-                            capture_output=True, check=False).stdout
-    return re.findall(r"inet ([0-9./]+)", out), re.findall(r"via ([0-9.]+)", routes)
-
-
-def told(outcome, *texts, within=5.5):
-    assert outcome.code == 1, outcome
-    assert outcome.seconds < within * SLOW, outcome
-    assert outcome.out == ""
-    for text in texts:
-        assert text in outcome.err, (text, outcome)
-
-
-# ---- what takes the full time limit runs in the background meanwhile
-
-@pytest.fixture(scope="module")
-def without_server(tmp_path_factory):
-    """A run on the bridge where nobody answers. Not by `rk`, which ends with its test."""
-    from harness import BIN_DIR, FIXTURES
-    about = FIXTURES / "lxc" / "about.json"
-    if not about.exists():
-        pytest.skip(f"{about} is missing: run tests/integration/setup_privileged.sh as root")
-    bridge = json.loads(about.read_text())["quiet"]
-    state = tmp_path_factory.mktemp("quiet") / "state"
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [BIN_DIR / "rootlesskit", f"--state-dir={state}", *on(bridge), "echo", "started"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    process.bridge, process.began, process.state = bridge["name"], began, state
-    yield process
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(autouse=True)
-def started_early(without_server):
-    """Every test of this file is one that the run above can be waiting beside."""
-    return without_server
 
 
 # ---- the interface
@@ -163,6 +42,14 @@ def test_ifname_and_mtu(rk, net, detached):
     out = rk.sh(*net, "--ifname=up7", "--mtu=1400", *(DETACH if detached else []),
                 f"{enter}{ip} -o -4 addr show up7; {enter}{ip} -o link show up7").ok().out
     assert "inet 198.18." in out and " mtu 1400 " in out
+
+
+def test_the_mtu_is_not_above_the_bridges(rk, server):
+    """What is longer would be dropped on the way."""
+    show = [which("ip"), "-o", "link", "show", "eth0"]
+    assert server.bridge["mtu"] == 1400
+    assert " mtu 1400 " in rk.run(*on(server.bridge), *show).ok().out
+    assert " mtu 1450 " in rk.run(*on(server.bridge), "--mtu=1450", *show).ok().out
 
 
 def test_resolv_conf_names_the_server_and_keeps_search_and_options(rk, bridges, net):
@@ -224,8 +111,8 @@ def test_nothing_is_left(rk, bridges, net, detached):
     before = set(os.listdir(ports))
     running = rk.start_ready(*net, *(DETACH if detached else []))
     assert len(set(os.listdir(ports)) - before) == 1
-    command = [pid for pid in descendants(running.child)]
-    assert set(descendants(running.pid)) == {running.child, *command} and len(command) == 1
+    [command] = children_of(running.child)
+    assert set(descendants(running.pid)) == {running.child, command}
     running.signal(signal.SIGTERM)
     running.wait()
     wait_until(lambda: set(os.listdir(ports)) <= before, what="the interface to go")
@@ -254,108 +141,7 @@ def test_a_port_is_published_on_top(rk, net, detached):
         assert client.recv(10) == b"pong"
 
 
-# ---- the lease
-
-def start(rk, server, *options):
-    detached = "--detach-netns" in options
-    state = rk.state()
-    running = rk.start_ready(*on(server.bridge), "--debug", *options, state=state)
-    running.netns = f"/proc/{running.child}/root{state}/netns"
-    return running, detached
-
-
-@pytest.mark.parametrize("options", [[], DETACH, ["--pidns"]], ids=["own", "detached", "pidns"])
-def test_the_lease_is_renewed_and_given_back(rk, server, options):
-    server.order(lease=2)
-    running, detached = start(rk, server, *options)
-    granted = server.wait_for(2, "REQUEST", client_ip=server.messages()[0]["address"],
-                              answer="ACK")
-    # By unicast from its own address, as RENEWING wants it.
-    assert all(message["from"] == message["client_ip"] for message in granted)
-    address = granted[0]["client_ip"]
-    assert address_inside(running, detached) == ([f"{address}/24"], [server.bridge["address"]])
-    server.order(lease=3600)
-    running.signal(signal.SIGTERM)
-    running.wait()
-    server.wait_for(1, "RELEASE", client_ip=address)
-    assert "trying again" not in running.err and "asking" not in running.err
-
-
-def test_a_server_that_is_away_for_a_while(rk, server):
-    """First shorter than the lease, then longer: warned, retried, never fatal."""
-    server.order(lease=LEASE)
-    running, _ = start(rk, server)
-    address = server.messages()[0]["address"]
-    server.order(lease=LEASE, mode="silent")
-    server.wait_for(2, "REQUEST", client_ip=address, answer=None)
-    wait_until(lambda: "has renewed the address" in running.err and "trying again" in running.err,
-               what="the warning")
-    server.order(lease=LEASE)
-    server.wait_for(1, "REQUEST", client_ip=address, answer="ACK")
-    assert address_inside(running)[0] == [f"{address}/24"]
-
-    server.order(lease=LEASE, mode="silent")
-    wait_until(lambda: "in time; asking anew" in running.err, 15, "the end of the lease")
-    wait_until(lambda: address_inside(running) == ([], []), what="the address to go")
-    server.order(lease=3600)
-    wait_until(lambda: address_inside(running) ==
-               ([f"{address}/24"], [server.bridge["address"]]), 15, "the address to come back")
-    assert running.running()
-
-
-@pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
-def test_another_address_is_set_up(rk, server, detached):
-    """The server refuses the old one at the renewal, and has another name server as well."""
-    server.order(lease=2, first=100)
-    running, _ = start(rk, server, *(DETACH if detached else COPY_UP))
-    old = server.messages()[0]["address"]
-    server.order(lease=3600, first=200, dns=f"{server.network}.53")
-    new = server.answers(1, "REQUEST", "ACK", 15)[-1]
-    new = wait_until(lambda: [m["address"] for m in server.messages()
-                              if m["answer"] == "ACK" and m["address"] != old], 15, "another one")[0]
-    wait_until(lambda: address_inside(running, detached) ==
-               ([f"{new}/24"], [server.bridge["address"]]), 10, "the new address")
-    assert "asking for another one" in running.err
-    wait_until(lambda: f"has got the address {new}/24" in running.err, what="the log line")
-    root = Path(f"/proc/{running.child}/root")
-    files = [running.state / "resolv.conf"]
-    files += [] if detached else [root / "etc/resolv.conf"]
-    for file in files:
-        wait_until(lambda: f"nameserver {server.network}.53\n" in file.read_text(),  # pylint: disable=cell-var-from-loop
-                   what=f"the name server in {file}")
-        assert server.bridge["address"] not in file.read_text()
-
-
-def test_answers_for_others_are_ignored(rk, server):
-    server.order(mode="noise")
-    out = rk.run(*on(server.bridge), which("ip"), "-4", "-o", "addr", "show", "eth0").ok().out
-    assert server.messages()[0]["address"] in out and f"{server.network}.250" not in out
-
-
-def test_an_interface_that_was_deleted_is_not_fatal(rk, server):
-    server.order(lease=2)
-    running = rk.start_ready(*on(server.bridge),
-                             script=f"{which('ip')} link del eth0; echo ready; exec sleep 1000")
-    wait_until(lambda: "in time; asking anew" in running.err, 15, "the end of the lease")
-    assert running.running()
-
-
 # ---- what can be wrong
-
-@pytest.mark.parametrize("mode, text", [("no-router", "got no Router"), ("no-dns", "got no DNS"),
-                                        ("zero", "got zero YourIPAddr")])
-def test_an_ack_that_is_no_use(rk, server, mode, text):
-    server.order(mode=mode)
-    told(rk.run(*on(server.bridge), "echo", "started"),
-         f"could not exchange DHCP with eth0: {text}")
-
-
-def test_a_server_that_refuses(rk, server):
-    server.order(mode="nak")
-    told(rk.run(*on(server.bridge), "echo", "started"),
-         'could not exchange DHCP with eth0: did not get DHCPACK: the server refused: "not yours"')
-    assert server.said().count("DISCOVER") == 3
-
 
 def test_no_program(rk, bridges):
     told(rk.run(*on(bridges["dnsmasq"]), "--lxc-user-nic-binary=/nonexistent/nic", "echo", "started"),
@@ -399,7 +185,7 @@ def test_the_command_line_and_its_process(rk, net, bridges):
 def test_the_bridge_is_missing(rk, bridges):
     name = bridges["missing"]["name"]
     told(rk.run(*on(bridges["missing"]), "echo", "started"),
-         f"failed to setup network: {BINARY} failed: ", "exit status 1",
+         f"failed to setup network: {bridges['program']} failed: ", "exit status 1",
          f"cause: there is no bridge {name}", f"sudo ip link add {name} type bridge")
 
 
@@ -407,16 +193,16 @@ def test_the_bridge_is_missing(rk, bridges):
 def test_no_entry_in_lxc_usernet(rk, bridges, options):
     name = bridges["ungranted"]["name"]
     told(rk.run(*on(bridges["ungranted"]), *options, "echo", "started"),
-         f"failed to setup network: {BINARY} failed: ", "Quota reached", "exit status 1",
+         f"failed to setup network: {bridges['program']} failed: ", "Quota reached", "exit status 1",
          f"cause: /etc/lxc/lxc-usernet does not let {rk.env['USER']} use the bridge {name}",
          f"remedy: echo '{rk.env['USER']} veth {name} 10' | sudo tee -a /etc/lxc/lxc-usernet")
 
 
-def test_the_setuid_bit_is_missing(rk, net):
+def test_the_setuid_bit_is_missing(rk, bridges, net):
     directory = rk.base / "bin"
     directory.mkdir()
     copy = directory / "lxc-user-nic"
-    copy.write_bytes(Path(BINARY).read_bytes())
+    copy.write_bytes(Path(bridges['program']).read_bytes())
     copy.chmod(0o755)
     told(rk.run(*net, f"--lxc-user-nic-binary={copy}", "echo", "started"),
          f"cause: {copy} is not set-user-ID root",
@@ -425,15 +211,3 @@ def test_the_setuid_bit_is_missing(rk, net):
 
 def test_cidr_is_refused(rk, net):
     told(rk.run(*net, "--cidr=10.0.3.0/24", "true"), "custom cidr is not supported")
-
-
-def test_no_server_at_all(rk, without_server):
-    """Bounded by 30 s; the run began with the first test of this file."""
-    del rk
-    left = DHCP_TIME + TOLD * SLOW - (time.monotonic() - without_server.began)
-    out = without_server.communicate(timeout=max(left, 1))[0]
-    assert without_server.returncode == 1, out
-    assert "could not exchange DHCP with eth0: no DHCP server answered within 30 s" in out
-    assert f"cause: no DHCP server gives addresses on the bridge {without_server.bridge}" in out
-    assert "remedy: start one" in out and "started\n" not in out
-    assert not without_server.state.exists()

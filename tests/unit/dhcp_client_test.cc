@@ -65,9 +65,14 @@ class DhcpClientTest : public ::testing::Test {
         answer.server = ip("10.0.3.1");
         return answer;
     }
-    void bind(std::optional<std::uint32_t> lease = 1000) {
+    // A new client that has asked for what it was offered.
+    void request_anew() {
+        client = DhcpClient(kMac, [this] { return random += 7; });
         start();
         hear(reply(DhcpType::kOffer));
+    }
+    void bind(std::optional<std::uint32_t> lease = 1000) {
+        request_anew();
         DhcpReply ack = reply(DhcpType::kAck);
         ack.lease_seconds = lease;
         ASSERT_EQ(hear(ack).event, DhcpEvent::kGranted);
@@ -195,9 +200,7 @@ TEST_F(DhcpClientTest, TheServersTimesAreTakenIfTheyAreInOrder) {
 TEST_F(DhcpClientTest, TimesOutOfOrderAreReplaced) {
     for (const auto& [renewal, rebinding] :
          {std::pair{0U, 5U}, {5U, 5U}, {900U, 1000U}, {2000U, 3000U}}) {
-        DhcpClientTest::client = DhcpClient(kMac, [this] { return random += 7; });
-        start();
-        hear(reply(DhcpType::kOffer));
+        request_anew();
         DhcpReply ack = reply(DhcpType::kAck);
         ack.renewal_seconds = renewal;
         ack.rebinding_seconds = rebinding;
@@ -351,9 +354,7 @@ TEST_F(DhcpClientTest, AnotherAddressInTheRenewal) {
 TEST_F(DhcpClientTest, AMissingMaskFollowsFromTheClass) {
     for (const auto& [address, prefix] :
          {std::pair{"10.0.3.17", 8}, {"172.16.0.9", 16}, {"192.168.1.9", 24}}) {
-        client = DhcpClient(kMac, [this] { return random += 7; });
-        start();
-        hear(reply(DhcpType::kOffer));
+        request_anew();
         DhcpReply ack = reply(DhcpType::kAck);
         ack.your_address = ip(address);
         ack.prefix.reset();
@@ -366,10 +367,8 @@ TEST_F(DhcpClientTest, LeasesWithoutAnEndAndWithoutATime) {
     bind(0xffffffff);
     EXPECT_FALSE(client.next());
     EXPECT_FALSE(pass(std::chrono::hours(100000)).packet);
-    client = DhcpClient(kMac, [this] { return random += 7; });
     bind(0);
     EXPECT_FALSE(client.next());
-    client = DhcpClient(kMac, [this] { return random += 7; });
     bind(std::nullopt);
     EXPECT_EQ(client.next(), now + seconds(1800));
 }
@@ -377,7 +376,6 @@ TEST_F(DhcpClientTest, LeasesWithoutAnEndAndWithoutATime) {
 TEST_F(DhcpClientTest, TheLongestAndTheShortestLease) {
     bind(0xfffffffe);
     EXPECT_EQ(client.next(), now + seconds(0xfffffffe) / 2);
-    client = DhcpClient(kMac, [this] { return random += 7; });
     bind(1);
     int before = sent;
     while (client.state() != State::kSelecting) {

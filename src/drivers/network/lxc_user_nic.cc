@@ -7,6 +7,7 @@
 #include "ns/target_namespaces.h"
 #include "sys/file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <optional>
@@ -21,11 +22,19 @@ constexpr std::chrono::seconds kCreateTime{10};
 constexpr std::chrono::seconds kAnchorTime{4};
 constexpr std::size_t kMaxShown = 1024;  // bytes of what it printed
 constexpr std::uint32_t kDefaultMtu = 1500;
+constexpr std::uint32_t kMaxMtu = 65535;
+
+// The other end of the pair has the bridge's MTU, and drops what is longer.
+std::uint32_t mtu_for(const std::string& bridge) {
+    const auto text = sys::read_file(fmt::format("/sys/class/net/{}/mtu", bridge));
+    const auto mtu = text ? parse_decimal(trim(*text), kMaxMtu) : std::nullopt;
+    return std::min(static_cast<std::uint32_t>(mtu.value_or(kDefaultMtu)), kDefaultMtu);
+}
 
 model::NetworkSetup plan_network(const model::Options& options) {
     model::NetworkSetup setup;
     setup.device = options.ifname.empty() ? "eth0" : options.ifname;
-    setup.mtu = options.mtu != 0 ? options.mtu : kDefaultMtu;
+    setup.mtu = options.mtu != 0 ? options.mtu : mtu_for(options.lxc_user_nic_bridge);
     setup.configured_by_child = true;
     setup.dhcp = true;
     return setup;
