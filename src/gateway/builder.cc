@@ -34,7 +34,8 @@ constexpr std::chrono::seconds kSendPatience{2};
 using Slots = std::vector<sys::Fd*>;
 
 Slots common_slots(Sockets& sockets) {
-    return {&sockets.netns, &sockets.nftables, &sockets.tcp4, &sockets.tcp6};
+    return {&sockets.netns, &sockets.nftables, &sockets.tcp4,
+            &sockets.tcp6,  &sockets.icmp4,    &sockets.icmp6};
 }
 
 Slots worker_slots(WorkerSockets& worker) {

@@ -40,8 +40,12 @@ bool Claims::holds(const FlowKey& key) {
     return waiting_.find(key) != waiting_.end();
 }
 
-relay::Onward Claims::choose(sys::FdRef accepted, const model::Endpoint& peer,
-                             std::int64_t /*now*/) {
+bool Claims::allows(const model::Endpoint& asked, const model::Endpoint& real) {
+    const std::lock_guard lock(mutex_);
+    return egress_.decide(model::EgressProtocol::kTcp, asked, real) == model::EgressAction::kAllow;
+}
+
+relay::Onward Claims::choose(sys::FdRef accepted, const model::Endpoint& peer, std::int64_t now) {
     relay::Onward onward;
     const auto asked = asked_of(accepted);
     if (!asked) {
@@ -59,9 +63,9 @@ relay::Onward Claims::choose(sys::FdRef accepted, const model::Endpoint& peer,
             return onward;
         }
     }
-    const Destination to = translation_.of(*asked);
+    const Destination to = translation_.of(*asked, now);
     onward.target = to.target;
-    onward.refusal = to.refusal;
+    onward.refusal = to.refusal != 0 || allows(*asked, to.target) ? to.refusal : EACCES;
     return onward;
 }
 

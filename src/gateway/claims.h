@@ -10,6 +10,7 @@
 // gone. A connection that finds nothing (the kernel cannot hold SYNs) is told where to call.
 #pragma once
 
+#include "gateway/egress_gate.h"
 #include "gateway/flow_key.h"
 #include "gateway/translation.h"
 #include "relay/onward.h"
@@ -25,8 +26,8 @@ namespace rk::gateway {
 
 class Claims final : public relay::OnwardChooser {
  public:
-    Claims(const Translation& translation, const FlowHash& hash)
-        : translation_(translation), waiting_(0, hash) {}
+    Claims(Translation& translation, const EgressGate& egress, const FlowHash& hash)
+        : translation_(translation), egress_(egress), waiting_(0, hash) {}
 
     /// Leaves a connected socket, which has been paid for in `fds`.
     void leave(const FlowKey& key, sys::Fd connected, relay::Budget& fds, std::int64_t now);
@@ -42,13 +43,16 @@ class Claims final : public relay::OnwardChooser {
         relay::Budget* fds = nullptr;
         std::int64_t since_ms = 0;
     };
+    [[nodiscard]] bool allows(const model::Endpoint& asked, const model::Endpoint& real);
+
     struct Turn {
         FlowKey key;
         std::int64_t since_ms = 0;
     };
 
-    const Translation& translation_;
+    Translation& translation_;
     std::mutex mutex_;
+    EgressView egress_;
     std::unordered_map<FlowKey, Left, FlowHash> waiting_;
     std::deque<Turn> turns_;  // oldest first; what was claimed is skipped when its turn comes
 };

@@ -3,6 +3,7 @@
 
 #include "gateway/claims.h"
 #include "gateway/counters.h"
+#include "gateway/egress_gate.h"
 #include "gateway/flow_key.h"
 #include "gateway/sockets.h"
 #include "gateway/translation.h"
@@ -17,10 +18,14 @@ namespace rk::gateway {
 /// parent and borrowed.
 struct Context {
     Context(const Sockets& made, const Plan& plan, HostLoopback loopback, std::uint64_t seed)
-        : sockets(made), translation(plan, loopback), hash(seed), claims(translation, hash) {}
+        : sockets(made),
+          translation(plan, loopback),
+          hash(seed),
+          claims(translation, egress, hash) {}
 
     const Sockets& sockets;
     Translation translation;
+    EgressGate egress;
     FlowHash hash;
     Claims claims;
     relay::DirectSource host;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "model/gateway_stats.h"
+
 #include <atomic>
 #include <cstdint>
+#include <deque>
 
 namespace rk::gateway {
 
@@ -36,8 +39,12 @@ struct alignas(64) Counters {
     Count echo_sent;
     Count echo_answered;
     Count echo_lost;
+    Count denied;
     Count bytes_out;
     Count bytes_in;
 };
+
+/// All workers together.
+[[nodiscard]] model::GatewayStats sum_of(const std::deque<Counters>& counters);
 
 }  // namespace rk::gateway

@@ -48,9 +48,15 @@ int open_ping_socket(const model::IpAddress& to, sys::Fd& socket) {
 
 void Echoes::on_request(const wire::EchoRequest& request, const HeldPacket& packet,
                         std::int64_t now) {
-    const Destination to = context_.translation.of({request.to, 0});
+    const Destination to = context_.translation.of({request.to, 0}, now);
     if (to.refusal != 0) {
         refuse(packet, to.refusal);
+        return;
+    }
+    if (egress_.decide(model::EgressProtocol::kIcmp, {request.to, 0}, to.target) ==
+        model::EgressAction::kDeny) {
+        counters_.denied.add();
+        verdicts_.pass(packet, Mark::kProhibited);
         return;
     }
     if (count_ >= kMaxEchoes || !shared_.fds.take(1)) {

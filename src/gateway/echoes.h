@@ -27,11 +27,12 @@ namespace rk::gateway {
 class Echoes {
  public:
     Echoes(Context& context, relay::Shared& shared, relay::Poller& poller, Verdicts& verdicts,
-           Counters& counters)
+           EgressView& egress, Counters& counters)
         : context_(context),
           shared_(shared),
           poller_(poller),
           verdicts_(verdicts),
+          egress_(egress),
           counters_(counters) {}
 
     void on_request(const wire::EchoRequest& request, const HeldPacket& packet, std::int64_t now);
@@ -54,6 +55,7 @@ class Echoes {
     relay::Shared& shared_;
     relay::Poller& poller_;
     Verdicts& verdicts_;
+    EgressView& egress_;
     Counters& counters_;
     relay::Slab<Echo> echoes_;
     relay::List<Echo, &Echo::by_age> by_age_;  // oldest first

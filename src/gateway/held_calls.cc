@@ -28,11 +28,12 @@ bool is_connected(sys::FdRef socket) {
 }  // namespace
 
 HeldCalls::HeldCalls(Context& context, relay::Shared& shared, relay::Poller& poller,
-                     Verdicts& verdicts, Counters& counters)
+                     Verdicts& verdicts, EgressView& egress, Counters& counters)
     : context_(context),
       shared_(shared),
       poller_(poller),
       verdicts_(verdicts),
+      egress_(egress),
       counters_(counters),
       by_key_(0, context.hash),
       limit_(std::clamp<std::size_t>(shared.fds.limit() / kHeldShareOfFds / shared.workers, 1,
@@ -48,12 +49,18 @@ void HeldCalls::on_syn(const wire::TcpSyn& syn, const HeldPacket& packet, std::i
         verdicts_.pass(packet);
         return;
     }
-    const Destination to = context_.translation.of(syn.to);
+    const Destination to = context_.translation.of(syn.to, now);
     if (to.dns) {
         counters_.dns_tcp.add();
     }
     if (to.refusal != 0) {
-        failed(to, packet, to.refusal);
+        failed(to, packet, to.refusal, now);
+        return;
+    }
+    if (egress_.decide(model::EgressProtocol::kTcp, syn.to, to.target) ==
+        model::EgressAction::kDeny) {
+        counters_.denied.add();
+        verdicts_.pass(packet, Mark::kReset);
         return;
     }
     call(key, to, packet, now);
@@ -69,7 +76,7 @@ void HeldCalls::call(const FlowKey& key, const Destination& to, const HeldPacket
     relay::Dial dialled = relay::dial(context_.host, to.target);
     if (dialled.code != 0) {
         shared_.fds.give(1);
-        failed(to, packet, dialled.code);
+        failed(to, packet, dialled.code, now);
         return;
     }
     if (is_connected(dialled.socket)) {
@@ -87,7 +94,7 @@ void HeldCalls::call(const FlowKey& key, const Destination& to, const HeldPacket
     const int code =
         poller_.add(call.socket, kCallEvents, relay::Tag::of(relay::Kind::kHeldCall, call));
     if (code != 0) {
-        failed(to, packet, code);
+        failed(to, packet, code, now);
         shared_.fds.give(1);
         end(call);
     }
@@ -120,7 +127,7 @@ void HeldCalls::on_event(relay::Tag tag, std::uint32_t /*events*/, std::int64_t 
         poller_.remove(call->socket);
         connected(call->key, std::move(call->socket), call->packet, now);
     } else {
-        failed(call->to, call->packet, code);
+        failed(call->to, call->packet, code, now);
         shared_.fds.give(1);
     }
     end(*call);
@@ -133,7 +140,8 @@ void HeldCalls::connected(const FlowKey& key, sys::Fd socket, const HeldPacket& 
     verdicts_.pass(packet);
 }
 
-void HeldCalls::failed(const Destination& to, const HeldPacket& packet, int code) {
+void HeldCalls::failed(const Destination& to, const HeldPacket& packet, int code,
+                       std::int64_t now) {
     bool drop = false;
     const Mark mark = mark_of(code, drop);
     Count& counter = code == ECONNREFUSED ? counters_.tcp_refused
@@ -143,7 +151,7 @@ void HeldCalls::failed(const Destination& to, const HeldPacket& packet, int code
     counter.add();
     if (to.dns) {
         counters_.dns_failed.add();
-        context_.translation.resolver_failed(to.target);
+        context_.translation.resolver_failed(to.target, now);
     }
     if (drop) {
         verdicts_.drop(packet);

@@ -33,7 +33,7 @@ namespace rk::gateway {
 class HeldCalls {
  public:
     HeldCalls(Context& context, relay::Shared& shared, relay::Poller& poller, Verdicts& verdicts,
-              Counters& counters);
+              EgressView& egress, Counters& counters);
 
     /// A held SYN.
     void on_syn(const wire::TcpSyn& syn, const HeldPacket& packet, std::int64_t now);
@@ -53,13 +53,14 @@ class HeldCalls {
               std::int64_t now);
     [[nodiscard]] bool take_place();
     void connected(const FlowKey& key, sys::Fd socket, const HeldPacket& packet, std::int64_t now);
-    void failed(const Destination& to, const HeldPacket& packet, int code);
+    void failed(const Destination& to, const HeldPacket& packet, int code, std::int64_t now);
     void end(Call& call);
 
     Context& context_;
     relay::Shared& shared_;
     relay::Poller& poller_;
     Verdicts& verdicts_;
+    EgressView& egress_;
     Counters& counters_;
     relay::Slab<Call> calls_;
     std::unordered_map<FlowKey, Call*, FlowHash> by_key_;

@@ -43,6 +43,9 @@ inline constexpr std::int64_t kDnsAnsweredMs = 100;
 /// Batches of one UDP socket before others get their turn.
 inline constexpr int kUdpRounds = 4;
 
+/// ICMP errors that one worker sends in a second.
+inline constexpr unsigned kErrorsPerSecond = 1000;
+
 /// Echo requests of one worker that wait for their answer.
 inline constexpr std::size_t kMaxEchoes = 256;
 /// ping(8) waits ten seconds for the last one.

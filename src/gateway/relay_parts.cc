@@ -5,6 +5,7 @@
 #include "gateway/context.h"
 #include "gateway/station.h"
 #include "relay/tcp_dial.h"
+#include "wire/gateway_channel.h"
 
 #include <memory>
 #include <utility>
@@ -16,7 +17,7 @@ namespace rk::gateway {
 
 namespace {
 
-constexpr std::string_view kResolvers = "resolvers";
+constexpr std::string_view kResolvers = "resolvers ";
 
 std::vector<model::IpAddress> parse_resolvers(std::string_view words) {
     std::vector<model::IpAddress> resolvers;
@@ -47,12 +48,12 @@ std::uint64_t random_seed() {
 }
 
 Result<void> obey(Context& context, std::string_view text) {
-    const std::size_t blank = text.find(' ');
-    if (text.substr(0, blank) != kResolvers) {
-        return fail("unknown message for the gateway");
+    if (text.starts_with(kResolvers)) {
+        context.translation.set_resolvers(parse_resolvers(text.substr(kResolvers.size())));
+        return {};
     }
-    context.translation.set_resolvers(
-        parse_resolvers(blank == std::string_view::npos ? "" : text.substr(blank + 1)));
+    const wire::SetEgress egress = TRY(wire::decode_set_egress(text));
+    context.egress.set(egress.rules);
     return {};
 }
 
@@ -67,6 +68,8 @@ std::vector<sys::FdRef> kept_descriptors(const Sockets& sockets) {
     };
     keep(sockets.tcp4);
     keep(sockets.tcp6);
+    keep(sockets.icmp4);
+    keep(sockets.icmp6);
     for (const WorkerSockets& worker : sockets.workers) {
         keep(worker.queue);
         keep(worker.udp4);
@@ -83,6 +86,7 @@ Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPl
     context->gateway = sources.gateway;
     context->counters.resize(sockets.workers.size());
     context->translation.set_resolvers(plan.resolvers);
+    context->egress.set(plan.egress);
     relay::RelayParts parts;
     parts.sources = std::move(sources);
     parts.local_ports.push_back(local_port(sockets.tcp4, AF_INET, context->claims));
@@ -93,6 +97,11 @@ Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPl
                                  unsigned worker) -> Result<std::unique_ptr<relay::Guest>> {
         return std::make_unique<Station>(*context, shared, poller, worker);
     };
+    parts.extra_stats = [context] {
+        return wire::encode(wire::GatewayReport{
+            .stats = sum_of(context->counters),
+            .egress = context->egress.hits()});
+    };
     parts.on_tell = [context](std::string_view text) { return obey(*context, text); };
     return parts;
 }
@@ -100,7 +109,7 @@ Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPl
 std::string resolvers_message(const std::vector<model::IpAddress>& resolvers) {
     std::string text(kResolvers);
     for (const model::IpAddress& resolver : resolvers) {
-        text += ' ' + resolver.text();
+        text += resolver.text() + ' ';
     }
     return text;
 }

@@ -5,6 +5,7 @@
 #include "gateway/plan.h"
 #include "gateway/sockets.h"
 #include "gateway/translation.h"
+#include "model/egress_rule.h"
 #include "model/endpoint.h"
 #include "relay/parts.h"
 
@@ -19,6 +20,7 @@ struct RelayPlan {
     Plan plan;
     HostLoopback loopback = HostLoopback::kForbidden;
     std::vector<model::IpAddress> resolvers;  // of the host, in order
+    std::vector<model::EgressRule> egress;
 };
 
 /// The descriptors that a relay has to keep when it sheds the others.

@@ -12,7 +12,9 @@
 #include <span>
 #include <variant>
 
+#include <linux/icmp.h>
 #include <linux/netlink.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -23,6 +25,13 @@ namespace {
 Result<void> set_option(sys::FdRef socket, int level, int name, int value, const char* what) {
     if (::setsockopt(socket.number(), level, name, &value, sizeof value) < 0) {
         return fail(errno_error(errno, what));
+    }
+    return {};
+}
+
+Result<void> set_filter(sys::FdRef socket, const icmp6_filter& filter) {
+    if (::setsockopt(socket.number(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) < 0) {
+        return fail(errno_error(errno, "ICMP6_FILTER"));
     }
     return {};
 }
@@ -72,6 +81,23 @@ Result<sys::Fd> open_udp(int family, const model::Endpoint& endpoint) {
     TRY(make_transparent(socket, family));
     TRY(set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
     TRY(bind_to(socket, endpoint));
+    return socket;
+}
+
+// It only sends: everything that comes is filtered out.
+Result<sys::Fd> open_icmp(const model::IpAddress& gateway) {
+    const bool v4 = gateway.is_v4();
+    sys::Fd socket(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                            v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6}));
+    if (!socket.valid()) {
+        return fail(errno_error(errno, "socket"));
+    }
+    icmp6_filter none{};
+    ICMP6_FILTER_SETBLOCKALL(&none);
+    constexpr int kBlockAll = -1;
+    TRY(v4 ? set_option(socket, SOL_RAW, ICMP_FILTER, kBlockAll, "ICMP_FILTER")
+           : set_filter(socket, none));
+    TRY(bind_to(socket, {gateway, 0}));
     return socket;
 }
 
@@ -129,6 +155,10 @@ Result<void> open_transparent_sockets(const Plan& plan, Sockets& sockets) {
     sockets.tcp4 = TRY_CTX(open_listener(AF_INET), "open the transparent listener");
     if (plan.v6) {
         sockets.tcp6 = TRY_CTX(open_listener(AF_INET6), "open the transparent IPv6 listener");
+    }
+    sockets.icmp4 = TRY_CTX(open_icmp(plan.v4.gateway), "open the ICMP socket");
+    if (plan.v6) {
+        sockets.icmp6 = TRY_CTX(open_icmp(plan.v6->gateway), "open the ICMPv6 socket");
     }
     for (unsigned i = 0; i < plan.workers; ++i) {
         TRY_CTX(open_worker(plan, sockets.workers.emplace_back()),

@@ -28,6 +28,8 @@ struct Sockets {
     sys::Fd nftables;  // netlink, for changes of the policy
     sys::Fd tcp4;      // transparent listeners, for connections to everywhere
     sys::Fd tcp6;
+    sys::Fd icmp4;  // raw, of the gateway's address, to send errors
+    sys::Fd icmp6;
     std::vector<WorkerSockets> workers;
 };
 

@@ -17,9 +17,10 @@ Station::Station(Context& context, relay::Shared& shared, relay::Poller& poller,
       poller_(poller),
       queue_(context.sockets.workers.at(worker).queue),
       verdicts_(queue_),
-      calls_(context, shared, poller, verdicts_, context.counters.at(worker)),
-      echoes_(context, shared, poller, verdicts_, context.counters.at(worker)),
-      udp_(context, shared, poller, context.sockets.workers.at(worker),
+      egress_(context.egress),
+      calls_(context, shared, poller, verdicts_, egress_, context.counters.at(worker)),
+      echoes_(context, shared, poller, verdicts_, egress_, context.counters.at(worker)),
+      udp_(context, shared, poller, context.sockets.workers.at(worker), egress_,
            context.counters.at(worker)) {}
 
 Result<void> Station::prepare() {

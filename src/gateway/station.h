@@ -39,6 +39,7 @@ class Station final : public relay::Guest {
     relay::Poller& poller_;
     sys::FdRef queue_;
     Verdicts verdicts_;
+    EgressView egress_;
     HeldCalls calls_;
     Echoes echoes_;
     UdpNat udp_;

@@ -5,13 +5,12 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace rk::gateway {
 
 namespace {
-
-constexpr std::size_t kMaxResolvers = 3;  // MAXNS of resolv.conf(5)
 
 model::IpAddress loopback_of(const FamilyPlan& family) {
     return *model::IpAddress::parse(family.gateway.is_v4() ? "127.0.0.1" : "::1");
@@ -45,13 +44,13 @@ bool is_never_passed_on(const model::IpAddress& address) {
 
 }  // namespace
 
-Destination Translation::of(const model::Endpoint& asked) const {
+Destination Translation::of(const model::Endpoint& asked, std::int64_t now) {
     for (const FamilyPlan* family : {&plan_.v4, plan_.v6 ? &*plan_.v6 : nullptr}) {
         if (family == nullptr || family->gateway.is_v4() != asked.address.is_v4()) {
             continue;
         }
         if (in_network(asked.address, *family)) {
-            return own_address(asked, *family);
+            return own_address(asked, *family, now);
         }
     }
     if (is_never_passed_on(asked.address)) {
@@ -60,9 +59,10 @@ Destination Translation::of(const model::Endpoint& asked) const {
     return {.target = asked};
 }
 
-Destination Translation::own_address(const model::Endpoint& asked, const FamilyPlan& family) const {
+Destination Translation::own_address(const model::Endpoint& asked, const FamilyPlan& family,
+                                     std::int64_t now) {
     if (asked.address == family.dns && asked.port == kDnsPort) {
-        return resolver();
+        return resolver(now);
     }
     if (asked.address == family.gateway) {
         if (loopback_ == HostLoopback::kForbidden) {
@@ -73,28 +73,28 @@ Destination Translation::own_address(const model::Endpoint& asked, const FamilyP
     return {.target = asked, .refusal = asked.address == family.dns ? ECONNREFUSED : EHOSTUNREACH};
 }
 
-Destination Translation::resolver() const {
+Destination Translation::resolver(std::int64_t now) {
     const std::lock_guard lock(mutex_);
-    if (resolvers_.empty()) {
+    const std::optional<model::IpAddress> chosen = resolvers_.choose(now);
+    if (!chosen) {
         return {.target = {}, .refusal = ENETUNREACH, .dns = true};
     }
-    return {.target = {resolvers_[current_ % resolvers_.size()], kDnsPort}, .dns = true};
+    return {.target = {*chosen, kDnsPort}, .dns = true};
 }
 
 void Translation::set_resolvers(std::vector<model::IpAddress> resolvers) {
     const std::lock_guard lock(mutex_);
-    resolvers_ = std::move(resolvers);
-    if (resolvers_.size() > kMaxResolvers) {
-        resolvers_.resize(kMaxResolvers);
-    }
-    current_ = 0;
+    resolvers_.replace(std::move(resolvers));
 }
 
-void Translation::resolver_failed(const model::Endpoint& resolver) {
+void Translation::resolver_failed(const model::Endpoint& resolver, std::int64_t now) {
     const std::lock_guard lock(mutex_);
-    if (!resolvers_.empty() && resolvers_[current_ % resolvers_.size()] == resolver.address) {
-        current_ = (current_ + 1) % resolvers_.size();
-    }
+    resolvers_.failed(resolver.address, now);
+}
+
+void Translation::resolver_answered(const model::Endpoint& resolver) {
+    const std::lock_guard lock(mutex_);
+    resolvers_.answered(resolver.address);
 }
 
 }  // namespace rk::gateway

@@ -9,13 +9,11 @@
 #pragma once
 
 #include "gateway/plan.h"
+#include "gateway/resolvers.h"
 #include "model/endpoint.h"
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <string_view>
 #include <vector>
 
 namespace rk::gateway {
@@ -34,23 +32,23 @@ class Translation {
  public:
     Translation(const Plan& plan, HostLoopback loopback) : plan_(plan), loopback_(loopback) {}
 
-    [[nodiscard]] Destination of(const model::Endpoint& asked) const;
+    [[nodiscard]] Destination of(const model::Endpoint& asked, std::int64_t now);
 
-    /// Replaces the host's resolvers; at most three are used, as by resolv.conf(5).
+    /// Replaces the host's resolvers.
     void set_resolvers(std::vector<model::IpAddress> resolvers);
-    /// This resolver refused or did not answer: the next one is asked from now on.
-    void resolver_failed(const model::Endpoint& resolver);
+    /// This resolver refused or did not answer, or did.
+    void resolver_failed(const model::Endpoint& resolver, std::int64_t now);
+    void resolver_answered(const model::Endpoint& resolver);
 
  private:
-    [[nodiscard]] Destination resolver() const;
-    [[nodiscard]] Destination own_address(const model::Endpoint& asked,
-                                          const FamilyPlan& family) const;
+    [[nodiscard]] Destination resolver(std::int64_t now);
+    [[nodiscard]] Destination own_address(const model::Endpoint& asked, const FamilyPlan& family,
+                                          std::int64_t now);
 
     Plan plan_;
     HostLoopback loopback_;
-    mutable std::mutex mutex_;
-    std::vector<model::IpAddress> resolvers_;
-    std::size_t current_ = 0;
+    std::mutex mutex_;
+    Resolvers resolvers_;
 };
 
 }  // namespace rk::gateway

@@ -50,11 +50,13 @@ bool can_be_forwarded(const model::Endpoint& asked) {
 }  // namespace
 
 UdpNat::UdpNat(Context& context, relay::Shared& shared, relay::Poller& poller,
-               const WorkerSockets& sockets, Counters& counters)
+               const WorkerSockets& sockets, EgressView& egress, Counters& counters)
     : context_(context),
       shared_(shared),
       poller_(poller),
+      egress_(egress),
       counters_(counters),
+      errors_(context.sockets),
       fronts_{{{sockets.udp4, AF_INET, false},
                {sockets.udp6, AF_INET6, false},
                {sockets.dns4, AF_INET, true},
@@ -123,7 +125,7 @@ void UdpNat::forward_first(const Front& front, std::span<const relay::Datagram> 
     const auto found = by_key_.find(key);
     UdpFlow* flow = found != by_key_.end() ? found->second : nullptr;
     if (flow == nullptr && can_be_forwarded(key.asked)) {
-        flow = open(key, front);
+        flow = open(key, front, now);
     }
     if (flow == nullptr) {
         counters_.udp_dropped.add(count_of(run));
@@ -146,9 +148,8 @@ void UdpNat::send_out(UdpFlow& flow, std::span<const relay::Datagram> datagrams,
         flow.unanswered += static_cast<std::uint32_t>(count_of(datagrams));
         counters_.dns_udp.add(count_of(datagrams));
     }
-    if (tally.refused > 0 && dns) {
-        counters_.dns_failed.add();
-        context_.translation.resolver_failed(flow.target);
+    if (tally.refused > 0) {
+        refused(flow, now);
     }
     touch(flow, dns ? UdpPatience::kQuestion : UdpPatience::kFlow, now);
 }
@@ -176,11 +177,14 @@ void UdpNat::on_outside(UdpFlow& flow, std::int64_t now) {
     relay::SendTally tally;
     UdpPatience patience = flow.patience;
     for (int round = 0; round < kUdpRounds; ++round) {
-        bool refused = false;
-        const auto batch = batch_->receive(flow.outside, relay::UdpBatch::Senders::kKnown, refused);
-        if (refused && dns) {
-            counters_.dns_failed.add();
-            context_.translation.resolver_failed(flow.target);
+        bool is_refused = false;
+        const auto batch =
+            batch_->receive(flow.outside, relay::UdpBatch::Senders::kKnown, is_refused);
+        if (is_refused) {
+            refused(flow, now);
+        }
+        if (!batch.empty() && dns) {
+            context_.translation.resolver_answered(flow.target);
         }
         if (!batch.empty()) {
             sender_.send(route, batch, tally);
@@ -200,9 +204,28 @@ void UdpNat::on_outside(UdpFlow& flow, std::int64_t now) {
     counters_.udp_dropped.add(tally.dropped);
 }
 
-UdpFlow* UdpNat::open(const FlowKey& key, const Front& front) {
-    const Destination to = context_.translation.of(key.asked);
-    if (to.refusal != 0 || !take_place()) {
+// A resolver that is not there is the gateway's business: the next one is asked.
+void UdpNat::refused(const UdpFlow& flow, std::int64_t now) {
+    if (!flow.inside.valid()) {
+        counters_.dns_failed.add();
+        context_.translation.resolver_failed(flow.target, now);
+    }
+    errors_.tell(flow.key, ECONNREFUSED, now);
+}
+
+UdpFlow* UdpNat::open(const FlowKey& key, const Front& front, std::int64_t now) {
+    const Destination to = context_.translation.of(key.asked, now);
+    if (to.refusal != 0) {
+        errors_.tell(key, to.refusal, now);
+        return nullptr;
+    }
+    if (egress_.decide(model::EgressProtocol::kUdp, key.asked, to.target) ==
+        model::EgressAction::kDeny) {
+        counters_.denied.add();
+        errors_.tell(key, EACCES, now);
+        return nullptr;
+    }
+    if (!take_place()) {
         return nullptr;
     }
     UdpFlow& flow = flows_.claim();
@@ -215,7 +238,9 @@ UdpFlow* UdpNat::open(const FlowKey& key, const Front& front) {
         flow.front = front.socket;
         flow.peer = relay::SocketAddress(key.inside);
     }
+    errno = 0;
     if (!open_outside(flow, to) || (!front.dns && !open_inside(flow)) || !watch(flow)) {
+        errors_.tell(key, errno, now);
         close(flow);
         return nullptr;
     }
@@ -312,7 +337,7 @@ void UdpNat::end_of_batch(std::int64_t now) {
         while (first != nullptr && first->touched_ms + kPatienceMs[i] <= now) {
             if (static_cast<UdpPatience>(i) == UdpPatience::kQuestion) {
                 counters_.dns_failed.add();
-                context_.translation.resolver_failed(first->target);
+                context_.translation.resolver_failed(first->target, now);
             }
             close(*first);
             first = by_age_[i].front();

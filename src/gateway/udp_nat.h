@@ -21,6 +21,7 @@
 #pragma once
 
 #include "gateway/context.h"
+#include "gateway/udp_errors.h"
 #include "gateway/udp_flow.h"
 #include "relay/list.h"
 #include "relay/poller.h"
@@ -40,7 +41,7 @@ namespace rk::gateway {
 class UdpNat {
  public:
     UdpNat(Context& context, relay::Shared& shared, relay::Poller& poller,
-           const WorkerSockets& sockets, Counters& counters);
+           const WorkerSockets& sockets, EgressView& egress, Counters& counters);
 
     [[nodiscard]] Result<void> prepare();
     void on_event(relay::Tag tag, std::int64_t now);
@@ -61,7 +62,8 @@ class UdpNat {
     void on_outside(UdpFlow& flow, std::int64_t now);
     void send_out(UdpFlow& flow, std::span<const relay::Datagram> datagrams, std::int64_t now);
 
-    [[nodiscard]] UdpFlow* open(const FlowKey& key, const Front& front);
+    [[nodiscard]] UdpFlow* open(const FlowKey& key, const Front& front, std::int64_t now);
+    void refused(const UdpFlow& flow, std::int64_t now);
     [[nodiscard]] bool open_outside(UdpFlow& flow, const Destination& to);
     [[nodiscard]] bool map(UdpFlow& flow, int family);
     [[nodiscard]] bool open_inside(UdpFlow& flow);
@@ -78,7 +80,9 @@ class UdpNat {
     Context& context_;
     relay::Shared& shared_;
     relay::Poller& poller_;
+    EgressView& egress_;
     Counters& counters_;
+    UdpErrors errors_;
     std::array<Front, 4> fronts_;
     std::unique_ptr<relay::UdpBatch> batch_;
     relay::UdpSender sender_;

@@ -3,10 +3,10 @@
 
 #include "base/text.h"
 #include "drivers/network/address_plan.h"
+#include "gateway/resolvers.h"
 #include "ns/target_namespaces.h"
 #include "relay/relay.h"
 #include "sys/file.h"
-#include "wire/resolv_conf.h"
 
 #include <chrono>
 #include <string_view>
@@ -65,14 +65,8 @@ gateway::Plan plan_network(const model::Options& options) {
 }
 
 std::vector<model::IpAddress> host_resolvers() {
-    std::vector<model::IpAddress> resolvers;
-    const auto text = sys::read_file("/etc/resolv.conf", kMaxResolvConf);
-    for (const std::string& server : wire::parse_resolv_conf(text.value_or("")).nameservers) {
-        if (const auto address = model::IpAddress::parse(server)) {
-            resolvers.push_back(*address);
-        }
-    }
-    return resolvers;
+    return gateway::upstream_resolvers(
+        sys::read_file("/etc/resolv.conf", kMaxResolvConf).value_or(""));
 }
 
 }  // namespace
@@ -120,7 +114,8 @@ gateway::RelayPlan BuiltinNetwork::relay_plan() const {
     return {.plan = plan_,
             .loopback = options_.disable_host_loopback ? gateway::HostLoopback::kForbidden
                                                        : gateway::HostLoopback::kReachable,
-            .resolvers = host_resolvers()};
+            .resolvers = host_resolvers(),
+            .egress = options_.egress};
 }
 
 NetworkDriverInfo BuiltinNetwork::info() const {
