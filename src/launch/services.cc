@@ -3,10 +3,12 @@
 
 #include "drivers/port/builtin.h"
 #include "drivers/port/inherited.h"
+#include "drivers/port/pesto.h"
 #include "drivers/port/registry.h"
 #include "drivers/port/source_ip.h"
 #include "launch/relay_options.h"
 #include "launch/relay_process.h"
+#include "ns/helper_program.h"
 #include "ns/target_namespaces.h"
 #include "relay/relay.h"
 #include "sys/clock.h"
@@ -65,6 +67,10 @@ Result<void> Services::make_port_driver() {
     if (plan_.network != nullptr) {
         parts.network = plan_.network->info();
         parts.health = plan_.network->health();
+    }
+    if (options.port_driver == model::PortDriver::kPesto) {
+        parts.pesto = TRY(drivers::find_pesto(options.pasta_binary, plan_.environment));
+        parts.helper_environment = ns::helper_environment(plan_.environment);
     }
     drivers::BuiltinPortParts& builtin = parts.builtin;
     builtin.argv0 = plan_.argv0;

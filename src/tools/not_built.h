@@ -13,7 +13,6 @@ namespace rk::tools {
 /// line.
 inline constexpr auto kNotBuilt = std::to_array<std::string_view>({
     "--net=vpnkit",
-    "--port-driver=pesto",
 });
 
 /// Refuses a flag, or a flag with a value, that is in the table.

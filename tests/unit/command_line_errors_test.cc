@@ -292,7 +292,6 @@ TEST(CommandLineErrors, OfTwoMistakesTheOriginalsFirstIsTold) {
 TEST(CommandLineErrors, NotBuiltYetComesLast) {
     expect_errors({
         {"--net=vpnkit --mtu=9000 c", "--net=vpnkit is not built yet"},
-        {"--net=pasta --port-driver=pesto c", "--port-driver=pesto is not built yet"},
         {"--net=pasta --copy-up=/ c", "/ cannot be copied up"},
     });
 }

@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 #include "drivers/network/address_plan.h"
+#include "drivers/port/pesto.h"
+#include "model/pasta.h"
 #include "ns/helper_program.h"
 #include "sys/file.h"
 
@@ -21,15 +23,13 @@ constexpr std::chrono::seconds kProbeTime{4};
 constexpr std::chrono::seconds kReadyTime{4};
 constexpr std::size_t kMaxShown = 512;  // bytes of what a failed probe printed
 
-// In the state directory. No name may be longer than "api.sock", whose length --state-dir allows.
-constexpr std::string_view kReadyFifo = "/.pasta-ready";
-constexpr std::string_view kControlSocket = "/.pa.sock";
+constexpr std::string_view kReadyFifo = ".pasta-ready";  // in the state directory
 
 model::NetworkSetup plan_network(const model::Options& options) {
     model::NetworkSetup setup = plan_addresses(options);
     setup.configured_by_child = false;
     if (options.ipv6) {
-        setup.dns.push_back(*model::IpAddress::parse(PastaIpv6::kNameServer));
+        setup.dns.push_back(*model::IpAddress::parse(model::kPastaIpv6.name_server));
     }
     return setup;
 }
@@ -45,6 +45,9 @@ Result<std::unique_ptr<NetworkDriver>> Pasta::create(const model::Options& optio
     const std::string found =
         TRY(sys::look_up_program(options.pasta_binary, environment.get("PATH").value_or("")));
     plan.path = TRY(sys::absolute_path(found));
+    if (options.port_driver == model::PortDriver::kPesto) {
+        TRY(find_pesto(options.pasta_binary, environment));  // better now than with the first port
+    }
     plan.environment = ns::helper_environment(environment);
     auto probe = TRY(sys::RunningProgram::start(plan.path, {options.pasta_binary, "--help"},
                                                 plan.environment, sys::no_signals()));
@@ -79,17 +82,17 @@ Result<PastaFeatures> Pasta::features(const sys::Interrupt* interrupt) {
 Result<model::NetworkSetup> Pasta::start(const NetworkTarget& target,
                                          const sys::Interrupt* interrupt) {
     const PastaFeatures can = TRY(features(interrupt));
-    plan_.ready_fifo = fmt::format("{}{}", target.state_dir, kReadyFifo);
-    plan_.arguments =
-        TRY(pasta_command({.options = options_,
-                           .setup = setup_,
-                           .features = can,
-                           .program = options_.pasta_binary,
-                           .child = target.child,
-                           .detached_netns = target.detached_netns,
-                           .ready_fifo = plan_.ready_fifo,
-                           .control_socket = fmt::format("{}{}", target.state_dir, kControlSocket),
-                           .as_root = ::geteuid() == 0}));
+    plan_.ready_fifo = fmt::format("{}/{}", target.state_dir, kReadyFifo);
+    plan_.arguments = TRY(pasta_command(
+        {.options = options_,
+         .setup = setup_,
+         .features = can,
+         .program = options_.pasta_binary,
+         .child = target.child,
+         .detached_netns = target.detached_netns,
+         .ready_fifo = plan_.ready_fifo,
+         .control_socket = fmt::format("{}/{}", target.state_dir, model::kPastaControlSocket),
+         .as_root = ::geteuid() == 0}));
     TRY(helper_.start(std::move(plan_)));
     if (!target.detached_netns.empty()) {
         // The path leads through the child's mounts, which the child is about to change.

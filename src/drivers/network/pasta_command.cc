@@ -9,6 +9,8 @@
 // ports of loopback addresses with it.
 #include "drivers/network/pasta_command.h"
 
+#include "model/pasta.h"
+
 #include <fmt/format.h>
 
 namespace rk::drivers {
@@ -29,9 +31,9 @@ void add_addresses(Words& words, const PastaRequest& request) {
     words.push_back(fmt::format("--gateway={}", setup.gateway.text()));
     words.push_back(fmt::format("--dns-forward={}", setup.dns.front().text()));
     if (setup.ipv6) {
-        words.push_back(fmt::format("--address={}", PastaIpv6::kAddress));
-        words.push_back(fmt::format("--gateway={}", PastaIpv6::kGateway));
-        words.push_back(fmt::format("--dns-forward={}", PastaIpv6::kNameServer));
+        words.push_back(fmt::format("--address={}", model::kPastaIpv6.address));
+        words.push_back(fmt::format("--gateway={}", model::kPastaIpv6.gateway));
+        words.push_back(fmt::format("--dns-forward={}", model::kPastaIpv6.name_server));
     }
 }
 
@@ -55,7 +57,8 @@ Result<void> add_ports(Words& words, const PastaRequest& request) {
         words.emplace_back("--tcp-ns=none");
         words.emplace_back("--udp-ns=none");
     }
-    if (request.features.host_lo_to_ns_lo) {
+    // What pesto publishes goes to the namespace's address (drivers/port/pesto.h).
+    if (request.features.host_lo_to_ns_lo && driver != PortDriver::kPesto) {
         words.emplace_back("--host-lo-to-ns-lo");
     }
     if (driver == PortDriver::kPesto) {

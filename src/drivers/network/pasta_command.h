@@ -45,11 +45,4 @@ struct PastaRequest {
 /// The command line. Error: something was asked for that this version lacks.
 [[nodiscard]] Result<std::vector<std::string>> pasta_command(const PastaRequest& request);
 
-/// What pasta gives the namespace of --ipv6.
-struct PastaIpv6 {
-    static constexpr std::string_view kAddress = "fd00::100";
-    static constexpr std::string_view kGateway = "fd00::2";
-    static constexpr std::string_view kNameServer = "fd00::3";
-};
-
 }  // namespace rk::drivers

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/port/registry.h"
 
+#include "drivers/port/pesto.h"
 #include "drivers/port/slirp4netns_ports.h"
+#include "model/pasta.h"
 
 #include <algorithm>
 #include <array>
@@ -29,6 +31,21 @@ std::unique_ptr<PortDriver> make_slirp4netns(PortDriverParts parts, const Logger
         log);
 }
 
+std::unique_ptr<PortDriver> make_pesto(PortDriverParts parts, const Logger& log) {
+    PestoTarget target{.child_ips = {parts.network.child_ip}, .ipv6 = parts.network.ipv6};
+    if (target.ipv6) {
+        target.child_ips.emplace_back(model::kPastaIpv6.address);
+    }
+    return std::make_unique<PestoPortDriver>(
+        PestoPortDriver::Parts{
+            .program = std::move(parts.pesto),
+            .environment = std::move(parts.helper_environment),
+            .control_socket = fmt::format("{}/{}", parts.state_dir, model::kPastaControlSocket),
+            .target = std::move(target),
+            .health = parts.health},
+        log);
+}
+
 struct PortDriverEntry {
     model::PortDriver driver;
     Maker make;
@@ -40,6 +57,7 @@ constexpr std::array kPortDrivers = {
     PortDriverEntry{model::PortDriver::kBuiltin, make_builtin},
     PortDriverEntry{model::PortDriver::kGvisorTapVsock, make_builtin},
     PortDriverEntry{model::PortDriver::kSlirp4netns, make_slirp4netns},
+    PortDriverEntry{model::PortDriver::kPesto, make_pesto},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "drivers/port/port_driver.h"
 #include "model/network.h"
 #include "model/network_info.h"
+#include "sys/environment.h"
 
 #include <memory>
 #include <string>
@@ -18,6 +19,8 @@ struct PortDriverParts {
     std::string state_dir;         // where helpers have their sockets
     model::NetworkInfo network{};  // of the network driver
     model::HelperHealth health{};
+    std::string pesto{};  // the program; only with that driver
+    sys::Environment helper_environment{};
 };
 
 /// The driver of --port-driver. Null with those that publish nothing at run time (none). Error: the
