@@ -41,7 +41,10 @@ def helper_of(running):
 
 
 def arguments_of(pid):
-    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    except OSError:
+        return []  # it has just ended
 
 
 class Host:
@@ -62,10 +65,20 @@ class Host:
             while True:
                 connection, peer = self.tcp.accept()
                 self.asked.append(("tcp", peer))
-                connection.sendall(b"pong")
-                connection.close()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
         except OSError:
             pass
+
+    @staticmethod
+    def _answer(connection):
+        """Reads first: closed with data unread, a connection is reset, and the answer lost."""
+        with connection:
+            try:
+                connection.settimeout(5)
+                connection.recv(100)
+                connection.sendall(b"pong")
+            except OSError:
+                pass
 
     def _serve_udp(self):
         try:
