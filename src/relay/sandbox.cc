@@ -187,6 +187,10 @@ std::string SandboxState::text() const {
     return complete() ? "sandbox complete" : fmt::format("sandbox incomplete: {}", problems);
 }
 
+Result<void> shed_descriptors(const SandboxRequest& request) {
+    return close_descriptors(request);
+}
+
 SandboxState leave_files(const SandboxRequest& request) {
     SandboxState state;
     state.descriptors_closed = note(state, "descriptors", close_descriptors(request));

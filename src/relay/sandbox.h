@@ -18,6 +18,7 @@
 // reported, not fatal: a port that works with one wall less beats none, and `info` shows it.
 #pragma once
 
+#include "base/result.h"
 #include "relay/socket_source.h"
 #include "sys/fd.h"
 
@@ -47,6 +48,9 @@ struct SandboxState {
     /// One line for the log.
     [[nodiscard]] std::string text() const;
 };
+
+/// Sheds descriptors alone; for a process that has something to do before it can shed the rest.
+[[nodiscard]] Result<void> shed_descriptors(const SandboxRequest& request);
 
 /// Sheds descriptors and the root directory. Call in a process with one thread.
 [[nodiscard]] SandboxState leave_files(const SandboxRequest& request);

@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "sys/file.h"
 #include "tools/choice.h"
-#include "tools/not_built.h"
 #include "tools/validate_network.h"
 
 #include <array>
@@ -157,12 +156,6 @@ void take_plain_flags(const FlagSet& flags, Options& options) {
     options.command = flags.arguments();
 }
 
-Result<void> check_network_built(const FlagSet& flags, const Options& options) {
-    TRY(check_built(fmt::format("--net={}", flags.text("net"))));
-    TRY(check_built(fmt::format("--port-driver={}", flags.text("port-driver"))));
-    return options.publish.empty() ? Result<void>() : check_built("--publish");
-}
-
 }  // namespace
 
 Result<Validated> validate(const FlagSet& flags) {
@@ -179,7 +172,6 @@ Result<Validated> validate(const FlagSet& flags) {
     TRY(validate_reaper(flags, options));
     TRY(validate_copy_up(flags, options));
     TRY(validate_propagation(flags, options));
-    TRY(check_network_built(flags, options));
     return validated;
 }
 

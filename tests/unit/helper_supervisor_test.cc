@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -123,6 +124,58 @@ TEST_F(HelperSupervisorTest, StartsADeadHelperAgain) {
     EXPECT_TRUE(after.running);
     EXPECT_NE(after.pid, before.pid);
     EXPECT_EQ(after.restarts, 1U);
+}
+
+TEST_F(HelperSupervisorTest, AFunctionOfOursIsAHelperToo) {
+    HelperSupervisor supervisor(5s, log);
+    HelperPlan plan;
+    plan.name = "helper";
+    plan.run = [](sys::Fd ready) {
+        EXPECT_EQ(::write(STDERR_FILENO, "hello\n", 6), 6);
+        EXPECT_EQ(::write(ready.number(), "10.0.0.1", 8), 8);
+        for (;;) {
+            ::pause();
+        }
+        return 0;
+    };
+    ASSERT_TRUE(supervisor.start(std::move(plan)));
+    ASSERT_TRUE(supervisor.wait_ready(nullptr));
+    EXPECT_EQ(supervisor.ready_word(), "10.0.0.1");
+    ASSERT_TRUE(supervisor.attach(loop));
+    ::kill(supervisor.health().pid, SIGKILL);
+    EXPECT_TRUE(run_until_logged("helper runs again", 1)) << logged;
+    EXPECT_TRUE(run_until_logged("network/helper: hello", 2)) << logged;
+    EXPECT_EQ(supervisor.ready_word(), "10.0.0.1");
+}
+
+TEST_F(HelperSupervisorTest, AHelperWithoutWordIsReadyAtOnce) {
+    HelperSupervisor supervisor(50ms, log);
+    HelperPlan plan = shell("exec sleep 100");
+    plan.tells_ready = false;
+    ASSERT_TRUE(supervisor.start(std::move(plan)));
+    ASSERT_TRUE(supervisor.wait_ready(nullptr));
+    ASSERT_TRUE(supervisor.attach(loop));
+    std::vector<NetworkHealth> told;
+    supervisor.when_health_changes([&](const NetworkHealth& health) { told.push_back(health); });
+    ::kill(supervisor.health().pid, SIGKILL);
+    EXPECT_TRUE(run_until_logged("helper runs again", 1)) << logged;
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[0], (NetworkHealth{false, 0, 0}));
+    EXPECT_EQ(told[1], supervisor.health());
+    EXPECT_EQ(told[1].restarts, 1U);
+}
+
+TEST_F(HelperSupervisorTest, WhatEndedAtOnceIsTold) {
+    HelperSupervisor supervisor(5s, log);
+    HelperPlan plan = shell("exit 3");
+    plan.tells_ready = false;
+    ASSERT_TRUE(supervisor.start(std::move(plan)));
+    Result<void> alive;
+    for (const sys::Deadline end = sys::Deadline::after(5s); alive && !end.passed();) {
+        alive = supervisor.check_alive();
+    }
+    ASSERT_FALSE(alive);
+    EXPECT_EQ(alive.error().message, "helper ended: exit status 3");
 }
 
 TEST_F(HelperSupervisorTest, KeepsTryingWithGrowingPauses) {

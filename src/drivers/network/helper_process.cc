@@ -27,6 +27,9 @@ constexpr int kLookEveryMs = 20;        // without pidfd; at the start only
 
 // For a FIFO there is no write end: the helper opens it by itself.
 Result<sys::Pipe> make_ready_pipe(const HelperPlan& plan) {
+    if (!plan.tells_ready) {
+        return sys::Pipe{};
+    }
     if (plan.ready_fifo.empty()) {
         return sys::make_pipe();
     }
@@ -35,14 +38,10 @@ Result<sys::Pipe> make_ready_pipe(const HelperPlan& plan) {
     return ready;
 }
 
-}  // namespace
-
-Result<HelperProcess> HelperProcess::start(const HelperPlan& plan, const Logger& log) {
-    sys::Pipe ready = TRY_CTX(make_ready_pipe(plan), "fork/exec {}", plan.path);
-    sys::Pipe output = TRY_CTX(sys::make_pipe(), "fork/exec {}", plan.path);
-    sys::Fd opened = TRY_CTX(sys::open_file("/dev/null", O_RDONLY), "fork/exec {}", plan.path);
-    const sys::Fd nothing =
-        TRY_CTX(sys::above_spawned(std::move(opened)), "fork/exec {}", plan.path);
+Result<pid_t> spawn_program(const HelperPlan& plan, const sys::Pipe& ready,
+                            const sys::Pipe& output) {
+    sys::Fd opened = TRY(sys::open_file("/dev/null", O_RDONLY));
+    const sys::Fd nothing = TRY(sys::above_spawned(std::move(opened)));
     sys::SpawnPlan spawn;
     spawn.path = plan.path;
     spawn.argv = plan.arguments;
@@ -57,18 +56,45 @@ Result<HelperProcess> HelperProcess::start(const HelperPlan& plan, const Logger&
         spawn.extra = ready.write_end;
     }
     spawn.nothing_else = true;
-    const pid_t pid = TRY(sys::spawn(spawn));
-    log.debug("{} (PID {}): {}", plan.name, pid, join(plan.arguments, " "));
-    return HelperProcess(plan.name, pid, std::move(ready.read_end), std::move(output.read_end),
-                         log);
+    return sys::spawn(spawn);
 }
 
-HelperProcess::HelperProcess(std::string name, pid_t pid, sys::Fd ready, sys::Fd output,
+// The parent has one thread and is in no call of a library here, so the heap is sound in the child.
+Result<pid_t> fork_function(const HelperPlan& plan, sys::Pipe& ready, const sys::Pipe& output) {
+    const pid_t parent = ::getpid();
+    const pid_t pid = TRY(sys::clone_process(0));
+    if (pid == 0) {
+        sys::die_with_parent();
+        if (::getppid() != parent || ::dup2(output.write_end.number(), STDERR_FILENO) < 0) {
+            ::_exit(1);
+        }
+        ::setsid();
+        ::_exit(plan.run(std::move(ready.write_end)));
+    }
+    return pid;
+}
+
+}  // namespace
+
+Result<HelperProcess> HelperProcess::start(const HelperPlan& plan, const Logger& log) {
+    sys::Pipe ready = TRY_CTX(make_ready_pipe(plan), "fork/exec {}", plan.path);
+    sys::Pipe output = TRY_CTX(sys::make_pipe(), "fork/exec {}", plan.path);
+    if (!plan.old_socket.empty()) {
+        ::unlink(plan.old_socket.c_str());
+    }
+    const pid_t pid =
+        TRY(plan.run ? fork_function(plan, ready, output) : spawn_program(plan, ready, output));
+    log.debug("{} (PID {}): {}", plan.name, pid, join(plan.arguments, " "));
+    return HelperProcess(plan, pid, std::move(ready.read_end), std::move(output.read_end), log);
+}
+
+HelperProcess::HelperProcess(const HelperPlan& plan, pid_t pid, sys::Fd ready, sys::Fd output,
                              const Logger& log)
-    : name_(std::move(name)),
+    : name_(plan.name),
       pid_(pid),
       ready_(std::move(ready)),
       output_(std::move(output)),
+      is_ready_(!plan.tells_ready),
       log_(log) {
     // By number: glibc 2.36's <sys/pidfd.h> forgets extern "C". Close-on-exec by itself.
     const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -84,6 +110,7 @@ HelperProcess::HelperProcess(HelperProcess&& other) noexcept
       ready_(std::move(other.ready_)),
       output_(std::move(other.output_)),
       is_ready_(other.is_ready_),
+      word_(std::move(other.word_)),
       line_(std::move(other.line_)),
       tail_(std::move(other.tail_)),
       log_(other.log_) {}
@@ -125,10 +152,11 @@ Result<void> HelperProcess::wait_ready(sys::Deadline deadline, const sys::Interr
 }
 
 bool HelperProcess::look_ready() {
-    std::array<char, 16> word{};
+    std::array<char, kMaxReadyWord> word{};
     if (!is_ready_ && ready_.valid()) {
         const ssize_t got = ::read(ready_.number(), word.data(), word.size());
         is_ready_ = got > 0;
+        word_.assign(word.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
         if (got >= 0) {
             ready_.reset();  // nothing more will come
         }

@@ -9,6 +9,7 @@
 #include "sys/process.h"
 #include "sys/run_program.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,8 @@
 
 namespace rk::drivers {
 
-/// How to start a helper program that runs as long as the network does.
+/// How to start a helper that runs as long as the network does: another program, or a function of
+/// ours in a process of its own.
 struct HelperPlan {
     std::string name;                    // for log lines and errors
     std::string path;                    // absolute
@@ -26,7 +28,15 @@ struct HelperPlan {
     sys::Environment environment;
     std::string ready_fifo;  // "" = it says on descriptor 3 that it works; else on this FIFO, which
                              // is made for it
+    bool tells_ready = true;  // else it counts as ready from the start
+    std::string old_socket;   // removed before each start: what a dead one has left; "" = none
+    /// Instead of a program: runs in a fork of this process, with stderr as its output, and returns
+    /// the exit status. It sheds what it must not keep itself. `ready` is for its word.
+    std::function<int(sys::Fd ready)> run;
 };
+
+/// The longest word a helper may tell, in bytes.
+inline constexpr std::size_t kMaxReadyWord = 64;
 
 /// One running helper. It is our child and dies with us; it has a pipe (its descriptor 3, or a
 /// FIFO) on which it writes something once it works; what it prints goes to the debug log. It is in
@@ -48,6 +58,8 @@ class HelperProcess {
 
     /// Looks for that word without waiting; true also later.
     [[nodiscard]] bool look_ready();
+    /// What the word was.
+    [[nodiscard]] const std::string& ready_word() const { return word_; }
     /// Reads what it has printed. False at the end of its output.
     bool take_output();
     /// Whether it has ended, and how; reaps it.
@@ -63,7 +75,8 @@ class HelperProcess {
     [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
-    HelperProcess(std::string name, pid_t pid, sys::Fd ready, sys::Fd output, const Logger& log);
+    HelperProcess(const HelperPlan& plan, pid_t pid, sys::Fd ready, sys::Fd output,
+                  const Logger& log);
     void log_lines(std::string_view text);
 
     std::string name_;
@@ -72,6 +85,7 @@ class HelperProcess {
     sys::Fd ready_;
     sys::Fd output_;
     bool is_ready_ = false;
+    std::string word_;
     std::string line_;  // the beginning of one
     std::string tail_;  // the last it printed
     const Logger& log_;

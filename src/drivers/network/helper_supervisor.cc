@@ -48,6 +48,14 @@ Result<void> HelperSupervisor::attach(loop::EventLoop& loop) {
     return watch();
 }
 
+Result<void> HelperSupervisor::check_alive() {
+    if (const auto status = helper_->look_ended()) {
+        helper_->take_output();
+        return fail("{} ended: {}", plan_.name, helper_->end_text(*status));
+    }
+    return {};
+}
+
 NetworkHealth HelperSupervisor::health() const {
     return {.running = state_ == State::kRunning,
             .pid = helper_ ? helper_->pid() : 0,
@@ -92,12 +100,16 @@ void HelperSupervisor::on_ready() {
         loop_->remove(fd);
     }
     if (ready && state_ == State::kStarting) {
-        state_ = State::kRunning;
-        timer_->disarm();
-        ++restarts_;
-        log_.warn("{} runs again (PID {})", plan_.name, helper_->pid());
-        tell_listener();
+        note_ready();
     }
+}
+
+void HelperSupervisor::note_ready() {
+    state_ = State::kRunning;
+    timer_->disarm();
+    ++restarts_;
+    log_.warn("{} runs again (PID {})", plan_.name, helper_->pid());
+    tell_listener();
 }
 
 void HelperSupervisor::on_end() {
@@ -132,6 +144,9 @@ void HelperSupervisor::restart() {
         return back_off(watching.error().message);
     }
     timer_->arm(ready_time_);
+    if (!plan_.tells_ready) {
+        note_ready();
+    }
 }
 
 void HelperSupervisor::back_off(std::string_view what_happened) {

@@ -51,6 +51,14 @@ class HelperSupervisor {
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop);
     void when_health_changes(HealthListener listener) { listener_ = std::move(listener); }
     [[nodiscard]] NetworkHealth health() const;
+    /// What the present helper told when it got ready; "" where there is none.
+    [[nodiscard]] std::string ready_word() const { return helper_ ? helper_->ready_word() : ""; }
+    /// Its pidfd, -1 where there is none.
+    [[nodiscard]] sys::FdRef exited_fd() const {
+        return helper_ ? helper_->exited_fd() : sys::FdRef(-1);
+    }
+    /// Error: it has ended, and how. Before attach().
+    [[nodiscard]] Result<void> check_alive();
 
  private:
     enum class State { kStarting, kRunning, kWaiting };
@@ -61,6 +69,7 @@ class HelperSupervisor {
     void on_ready();
     void on_end();
     void on_timer();
+    void note_ready();
     void restart();
     void back_off(std::string_view what_happened);
     void tell_listener() const;

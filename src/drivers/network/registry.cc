@@ -5,6 +5,7 @@
 #include "drivers/network/lxc_user_nic.h"
 #include "drivers/network/pasta.h"
 #include "drivers/network/slirp4netns.h"
+#include "drivers/network/vpnkit.h"
 
 #include <algorithm>
 #include <array>
@@ -36,6 +37,7 @@ constexpr std::array kNetworkDrivers = {
     NetworkDriverEntry{model::NetworkDriver::kPasta, Pasta::create},
     NetworkDriverEntry{model::NetworkDriver::kSlirp4netns, Slirp4netns::create},
     NetworkDriverEntry{model::NetworkDriver::kLxcUserNic, LxcUserNic::create},
+    NetworkDriverEntry{model::NetworkDriver::kVpnkit, Vpnkit::create},
 };
 
 }  // namespace
@@ -47,7 +49,7 @@ Result<std::unique_ptr<NetworkDriver>> make_network_driver(const model::Options&
         kNetworkDrivers.begin(), kNetworkDrivers.end(),
         [&](const NetworkDriverEntry& entry) { return entry.driver == options.network; });
     if (found == kNetworkDrivers.end()) {
-        return fail("this network driver is not built yet");
+        return fail("no such network driver");
     }
     return found->make(options, environment, log);
 }

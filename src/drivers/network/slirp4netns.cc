@@ -90,7 +90,9 @@ Result<model::NetworkSetup> Slirp4netns::start(const NetworkTarget& target,
     std::string api_socket;
     if (options_.port_driver == model::PortDriver::kSlirp4netns) {
         api_socket = target.state_dir + "/" + wire::kSlirp4netnsSocket;
-        TRY(sys::check_socket_path(api_socket));
+        if (Result<void> fits = sys::check_socket_path(api_socket); !fits) {
+            return fail("{}", fits.error().message);  // nothing to diagnose
+        }
     }
     plan_.arguments = TRY(slirp4netns_command({.options = options_,
                                                .setup = setup_,

@@ -68,7 +68,7 @@ Result<std::unique_ptr<PortDriver>> make_port_driver(model::PortDriver driver,
         std::find_if(kPortDrivers.begin(), kPortDrivers.end(),
                      [&](const PortDriverEntry& entry) { return entry.driver == driver; });
     if (found == kPortDrivers.end()) {
-        return fail("this port driver is not built yet");
+        return fail("no such port driver");
     }
     return found->make(std::move(parts), log);
 }

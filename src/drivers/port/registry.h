@@ -24,7 +24,7 @@ struct PortDriverParts {
 };
 
 /// The driver of --port-driver. Null with those that publish nothing at run time (none). Error: the
-/// driver is not built.
+/// driver does not exist.
 [[nodiscard]] Result<std::unique_ptr<PortDriver>> make_port_driver(model::PortDriver driver,
                                                                    PortDriverParts parts,
                                                                    const Logger& log);
