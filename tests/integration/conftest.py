@@ -12,9 +12,11 @@ import pytest
 
 import harness
 from harness import AS_ROOT, BIN_DIR, FIXTURES, Rk, kill_all, marked_processes, wait_until
+from remote_host import remote  # noqa: F401  # pylint: disable=unused-import
 
 MUST_RUN = "1" in (os.environ.get("ROOTLESSKIT_TESTS_MUST_RUN"),
                    os.environ.get("RK_TESTS_MUST_RUN"))
+INSTRUMENTED = "ASAN_OPTIONS" in os.environ
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -22,6 +24,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "also_as_root: run in the root world, too")
     config.addinivalue_line("markers", "only_as_root: makes sense in the root world only")
     config.addinivalue_line("markers", "leaves_files: the test kills rootlesskit, so files stay")
+    config.addinivalue_line("markers", "release_only: load, figures or a client's daemon: nothing "
+                            "that a sanitizer would see more of, and much slower with one")
     # Orphans of a test become our children: they can be found, and no init is needed to reap them.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -39,6 +43,8 @@ def pytest_sessionstart(session):
 
 def pytest_collection_modifyitems(config, items):
     def fits(item):
+        if INSTRUMENTED and item.get_closest_marker("release_only"):
+            return False
         if AS_ROOT:
             return any(map(item.get_closest_marker, ("also_as_root", "only_as_root")))
         return not item.get_closest_marker("only_as_root")

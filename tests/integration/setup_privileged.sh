@@ -15,6 +15,7 @@
 #                with "foreign", which can be entered but not changed
 #   lxc/         bridges with and without DHCP servers, and the right to use them by
 #                lxc-user-nic (lxc_fixture.py)
+#   remote/      another host at the end of a veth pair, see remote_host.py
 set -eu
 user=${RK_TEST_USER:-rk}
 fixtures=${RK_FIXTURES:-/run/rootlesskit-test-fixtures}
@@ -75,3 +76,45 @@ if [ -n "$root" ]; then
 fi
 
 python3 -I "$here/lxc_fixture.py" up "$fixtures" "$user"
+
+# The other host. Its end of the link lives and dies with the agent's network namespace.
+python=/usr/bin/python3
+make_link() { # AGENT: names a free link rktN, puts its far end into the agent's namespace
+    n=1
+    while ! ip link add "rkt$n" type veth peer name eth0 netns "$1"; do
+        n=$((n + 1))
+        [ "$n" -lt 250 ] || return 1
+    done
+    ip addr add "10.99.$n.1/24" dev "rkt$n"
+    ip addr add "10.99.$n.3/24" dev "rkt$n"
+    ip link set "rkt$n" up
+    nsenter --net="/proc/$1/ns/net" sh -eu -c "
+        ip link set lo up
+        ip addr add 10.99.$n.2/24 dev eth0
+        ip link set eth0 up
+        ip route add default via 10.99.$n.1"
+    client6=null host6=
+    if ip addr add "fd42:99:$n::1/64" dev "rkt$n" nodad &&
+        ip addr add "fd42:99:$n::3/64" dev "rkt$n" nodad &&
+        nsenter --net="/proc/$1/ns/net" sh -eu -c "
+            ip addr add fd42:99:$n::2/64 dev eth0 nodad
+            ip route add default via fd42:99:$n::1"; then
+        client6="\"fd42:99:$n::2\"" host6="\"fd42:99:$n::1\", \"fd42:99:$n::3\""
+    fi
+    printf '{"client4": "10.99.%d.2", "host4": ["10.99.%d.1", "10.99.%d.3"], "client6": %s, "host6": [%s]}\n' \
+        "$n" "$n" "$n" "$client6" "$host6" >"$fixtures/remote/plan.json"
+}
+
+mkdir "$fixtures/remote"
+setsid unshare --net "$python" -I "$here/remote_agent.py" "$fixtures/remote/agent.sock" \
+    "$(id -u "$user")" </dev/null >"$fixtures/remote/log" 2>&1 &
+agent=$!
+echo "$agent" >"$fixtures/remote/pid"
+tries=0
+until [ -S "$fixtures/remote/agent.sock" ] || [ "$tries" -ge 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
+if ! { [ -S "$fixtures/remote/agent.sock" ] && make_link "$agent"; }; then
+    "$here/teardown_privileged.sh" remote # no network namespaces or no veth here: the tests say so
+fi
