@@ -98,6 +98,10 @@ Result<std::string> Client::call(const Request& request) {
     return std::move(response->body);
 }
 
+bool Client::reachable() const {
+    return sys::connect_unix_stream(socket_path_).has_value();
+}
+
 Result<Response> Client::exchange(const Request& request) {
     answered_ = false;
     if (!socket_.valid()) {

@@ -34,6 +34,10 @@ class Client {
     /// Ends the connection, so that it does not take a place at the server; the next call makes
     /// one.
     void disconnect() { socket_.reset(); }
+    /// Whether somebody still listens.
+    [[nodiscard]] bool reachable() const;
+    /// Of the kept connection; readable when the server ends it. -1 without one.
+    [[nodiscard]] sys::FdRef connection() const { return socket_; }
 
  private:
     explicit Client(std::string socket_path) : socket_path_(std::move(socket_path)) {}

@@ -140,12 +140,15 @@ void Server::admit(sys::Fd socket) {
     arm_timer();
 }
 
-// Ends the idle connection that was used least recently. False: all are at work.
+// Ends the idle connection that was used least recently. False: all are at work. One whose request
+// has come but is not read yet is not idle, whatever it thinks.
 bool Server::make_room() {
     auto oldest = connections_.end();
     for (auto it = connections_.begin(); it != connections_.end(); ++it) {
-        if (it->second->idle() && (oldest == connections_.end() ||
-                                   it->second->last_used() < oldest->second->last_used())) {
+        const Connection& one = *it->second;
+        const bool older =
+            oldest == connections_.end() || one.last_used() < oldest->second->last_used();
+        if (one.idle() && older && !sys::has_input(one.fd())) {
             oldest = it;
         }
     }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -110,6 +111,11 @@ Result<std::optional<std::size_t>> receive_some(FdRef socket, std::span<char> bu
         return std::optional<std::size_t>();
     }
     return fail(errno_error(errno, "read"));
+}
+
+bool has_input(FdRef socket) {
+    pollfd ready{socket.number(), POLLIN, 0};
+    return ::poll(&ready, 1, 0) == 1;
 }
 
 Result<std::optional<std::size_t>> send_some(FdRef socket, std::string_view bytes) {

@@ -43,6 +43,9 @@ struct PeerCredentials {
 /// Receives what is there. 0 bytes = the peer has ended its side; empty = nothing there yet.
 [[nodiscard]] Result<std::optional<std::size_t>> receive_some(FdRef socket, std::span<char> buffer);
 
+/// Whether the next receive_some() would not come back empty.
+[[nodiscard]] bool has_input(FdRef socket);
+
 /// Sends what the socket takes, without SIGPIPE; empty = it takes nothing now.
 [[nodiscard]] Result<std::optional<std::size_t>> send_some(FdRef socket, std::string_view bytes);
 

@@ -51,14 +51,27 @@ class Document:
             for content in self._contents(operation):
                 for media in content.values():
                     self.check_schema(media["schema"])
+        for content in self._contents_of(self.root["x-no-operation"]):
+            for media in content.values():
+                self.check_schema(media["schema"])
         for schema in self.root["components"]["schemas"].values():
             self.check_schema(schema)
+
+    def statuses(self):
+        """Every status the document knows, of any operation or none."""
+        known = set(self.root["x-no-operation"])
+        for _, _, operation in self.operations():
+            known |= operation["responses"].keys()
+        return {int(status) for status in known}
 
     def _contents(self, operation):
         if "requestBody" in operation:
             yield operation["requestBody"]["content"]
         assert operation["responses"]
-        for status, response in operation["responses"].items():
+        yield from self._contents_of(operation["responses"])
+
+    def _contents_of(self, responses):
+        for status, response in responses.items():
             assert re.fullmatch(r"[1-5]\d\d", status), "statuses are quoted strings"
             response = self.resolve(response)
             assert response["description"]
@@ -107,8 +120,9 @@ class Document:
                     self.check_value(item, rest, f"{where}.{key}")
 
     def check_answer(self, path, method, answer):
-        """The answer to METHOD of a path of the document (with its {braces})."""
-        responses = self.root["paths"][path][method.lower()]["responses"]
+        """The answer to METHOD of a path of the document (with its {braces}); None: of no path."""
+        responses = self.root["x-no-operation"] if path is None else \
+            self.root["paths"][path][method.lower()]["responses"]
         assert str(answer.status) in responses, f"{method} {path}: {answer!r}"
         content = self.resolve(responses[str(answer.status)]).get("content")
         if not content:
@@ -149,8 +163,9 @@ class Api(http.client.HTTPConnection):
         text = json.dumps(body) if isinstance(body, dict) else body
         self.request(method, target, text)
         answer = Answer(self.getresponse())
-        if self.document and known_as != "":
-            self.document.check_answer(known_as or target, method, answer)
+        if self.document:
+            path = None if known_as == "" else known_as or target
+            self.document.check_answer(path, method, answer)
         return answer
 
 
