@@ -18,5 +18,6 @@ complete -c rootlessctl -n '__fish_seen_subcommand_from info' -l json -d 'print 
 complete -c rootlessctl -n '__fish_seen_subcommand_from info' -l help -s h -d 'print this text and exit'
 complete -c rootlessctl -n __fish_use_subcommand -a stats -d 'show what was counted for each port'
 complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l json -d 'print JSON'
-complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l watch -s w -d 'print again each second, with rates, until interrupted'
+complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l watch -s w -d 'print again and again, with rates, until interrupted'
+complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l interval -x -d 'seconds between two tables of --watch, from 0.1'
 complete -c rootlessctl -n '__fish_seen_subcommand_from stats' -l help -s h -d 'print this text and exit'

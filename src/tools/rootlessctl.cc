@@ -5,23 +5,17 @@
 #include "base/text.h"
 #include "sys/file.h"
 #include "tools/rootlessctl_text.h"
+#include "tools/rootlessctl_watch.h"
 
 #include <array>
-#include <chrono>
 #include <cstdio>
-#include <optional>
 #include <utility>
-
-#include <time.h>
-#include <unistd.h>
 
 namespace rk::tools {
 
 namespace {
 
 constexpr int kExitUnknownCommand = 3;
-// Home and clear to the end: less flicker than clearing first (ECMA-48).
-constexpr std::string_view kRedraw = "\x1b[H\x1b[J";
 
 Result<void> print(std::string_view text) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
@@ -131,39 +125,11 @@ Result<void> show_info(const Context& context) {
     return print(render_info(TRY(api::decode_info(body))));
 }
 
-void wait_a_second() {
-    const timespec second{1, 0};
-    ::nanosleep(&second, nullptr);
-}
-
-// Ends with the server, or with the signal that ends the program.
-Result<void> watch_stats(api::Client& client, bool json) {
-    using Clock = std::chrono::steady_clock;
-    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-    std::optional<api::Stats> before;
-    Clock::time_point before_at = Clock::now();
-    for (;;) {
-        const std::string body = TRY(client.get("/v1/stats"));
-        const Clock::time_point now = Clock::now();
-        if (json) {
-            TRY(print_line(body));
-        } else {
-            api::Stats stats = TRY(api::decode_stats(body));
-            const double seconds = std::chrono::duration<double>(now - before_at).count();
-            const std::string text =
-                render_stats(stats, before ? &*before : &stats, before ? seconds : 1);
-            TRY(print(fmt::format("{}{}", terminal ? kRedraw : "", text)));
-            before = std::move(stats);
-            before_at = now;
-        }
-        wait_a_second();
-    }
-}
-
 Result<void> show_stats(const Context& context) {
+    const auto interval = TRY(parse_interval(context.flags.text("interval")));
     api::Client client = TRY(open_client(context));
     if (context.flags.boolean("watch")) {
-        return watch_stats(client, context.flags.boolean("json"));
+        return watch_stats(client, {context.flags.boolean("json"), interval});
     }
     const std::string body = TRY(client.get("/v1/stats"));
     if (context.flags.boolean("json")) {

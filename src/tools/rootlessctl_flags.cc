@@ -27,7 +27,8 @@ constexpr auto kJsonFlags = std::to_array<FlagDefinition>({
 constexpr auto kNoFlags = std::to_array<FlagDefinition>({kHelp});
 constexpr auto kStatsFlags = std::to_array<FlagDefinition>({
     {"json", "", kBool, "false", "", "print JSON"},
-    {"watch", "w", kBool, "false", "", "print again each second, with rates, until interrupted"},
+    {"watch", "w", kBool, "false", "", "print again and again, with rates, until interrupted"},
+    {"interval", "", kString, "1", "", "seconds between two tables of --watch, from 0.1"},
     kHelp,
 });
 

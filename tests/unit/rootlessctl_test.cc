@@ -2,6 +2,7 @@
 #include "tools/rootlessctl.h"
 
 #include "tools/rootlessctl_text.h"
+#include "tools/rootlessctl_watch.h"
 
 #include <gtest/gtest.h>
 
@@ -75,6 +76,24 @@ TEST(RootlessctlText, StatsAndRates) {
         "1     [::1]:8080/tcp    0         4           0          0         0          5.0k    "
         "0      2             2.0k    0        \n");
     EXPECT_EQ(render_stats(api::Stats{}).find("Relay: not running\n"), 0U);
+}
+
+TEST(RootlessctlWatch, IntervalsAreSecondsInBounds) {
+    EXPECT_EQ(parse_interval("1")->count(), 1000);
+    EXPECT_EQ(parse_interval("0.25")->count(), 250);
+    EXPECT_EQ(parse_interval("3600")->count(), 3600 * 1000);
+    for (const std::string_view bad :
+         {"", "x", "1s", "-1", "0", "0.01", "3601", "nan", "inf", "1e9"}) {
+        EXPECT_FALSE(parse_interval(bad)) << bad;
+    }
+}
+
+TEST(RootlessctlWatch, TablesAreCutToTheWindow) {
+    EXPECT_EQ(fit_window("abc\ndef\n", {3, 80}), "abc\ndef\n");
+    EXPECT_EQ(fit_window("abc\ndef\n", {5, 2}), "abc\ndef\n");
+    EXPECT_EQ(fit_window("abc\ndef\n", {4, 2}), "abc\n... 1 more lines\n");
+    EXPECT_EQ(fit_window("1\n2\n3\n4\n", {4, 80}), "1\n2\n... 2 more lines\n");
+    EXPECT_EQ(fit_window("1\n2\n", {1, 80}), "... 2 more lines\n");
 }
 
 struct Ending {
