@@ -19,7 +19,8 @@ declare -A packages=(
         python3:/usr/bin/python3 python3-pytest:/usr/lib/python3/dist-packages/pytest/__init__.py
         python3-yaml:/usr/lib/python3/dist-packages/yaml/__init__.py
         procps:pgrep iproute2:ip slirp4netns:slirp4netns libcap2-bin:setcap gcc:cc xz-utils:xz dpkg-dev:dpkg-source systemd:systemd-socket-activate
-        lxc:lxc-usernsexec dnsmasq-base:dnsmasq"
+        lxc:lxc-usernsexec dnsmasq-base:dnsmasq iptables:iptables containerd:containerd runc:runc
+        docker.io:/usr/share/docker.io/contrib/dockerd-rootless.sh busybox-static:/usr/share/doc/busybox-static"
     [lint]="clang-format-14:clang-format-14 shellcheck:shellcheck codespell:codespell mandoc:mandoc"
     [tidy]="clang-tidy-14:clang-tidy-14 git:git"
     [fuzz]="clang-14:clang++-14"
@@ -42,6 +43,13 @@ for group in "$@"; do
         is_there "${entry#*:}" || missing+=("${entry%%:*}")
     done
 done
+# The tests run daemons themselves, as ordinary users: root's are not to start with the next boot either.
+disable_services() {
+    if [ -d /run/systemd/system ]; then
+        as_root systemctl disable docker.service docker.socket containerd.service >&2 || true
+    fi
+}
+
 if [ ${#missing[@]} -gt 0 ]; then
     command -v apt-get >/dev/null ||
         die "please install (names of Debian's packages): ${missing[*]}"
@@ -57,6 +65,9 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     # A fresh machine has no package lists, an old one may have stale ones.
     as_root "${install[@]}" || { as_root apt-get update -q && as_root "${install[@]}"; }
+    case " ${missing[*]} " in
+    *" docker.io "* | *" containerd "*) disable_services ;;
+    esac
 fi
 
 # Debian 12 has no pasta that is new enough.

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's rootless Docker 20.10, its dockerd-rootless.sh unmodified, on the programs under test."""
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from harness import BIN_DIR, HERE, environ_of, marked_processes, wait_until, which
+
+SCRIPT = Path("/usr/share/docker.io/contrib/dockerd-rootless.sh")
+DOCKER = "/usr/bin/docker"
+BUSYBOX = Path("/bin/busybox")
+APPLETS = ("sh", "httpd", "nc", "sleep", "echo", "cat", "ip", "id")
+
+
+def need_docker():
+    """Skips where something of Debian's is missing; slirp4netns and iptables are looked for by the
+    script and the daemon."""
+    for path in (SCRIPT, Path(DOCKER), Path("/usr/sbin/dockerd"), BUSYBOX):
+        if not path.exists():
+            pytest.skip(f"{path} is missing: scripts/deps.sh test")
+    for name in ("slirp4netns", "iptables", "runc", "containerd", "cc"):
+        which(name)
+    if not os.access("/dev/net/tun", os.W_OK):
+        pytest.skip("/dev/net/tun cannot be opened")
+
+
+def make_image(directory):
+    """A tar file of a root with a static busybox, a web page and a UDP echo server."""
+    root = directory / "image"
+    (root / "bin").mkdir(parents=True)
+    (root / "www").mkdir()
+    (root / "www" / "index.html").write_text("hello from a container")
+    busybox = root / "bin" / "busybox"
+    busybox.write_bytes(BUSYBOX.read_bytes())
+    busybox.chmod(0o755)
+    for applet in APPLETS:
+        (root / "bin" / applet).symlink_to("busybox")
+    subprocess.run([which("cc"), "-O1", "-static", "-o", root / "bin" / "udp_echo",
+                    HERE / "udp_echo.c"], check=True)
+    archive = directory / "image.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(root, arcname=".")
+    return archive
+
+
+class RootlessDocker:
+    """A running daemon, and the docker command that talks to it."""
+
+    def __init__(self, rk, *options, **variables):
+        self.rk = rk
+        self.runtime, self.data = rk.base / "run", rk.base / "docker-data"
+        self.runtime.mkdir(mode=0o700, exist_ok=True)
+        self.env = rk.with_env(
+            PATH=f"{BIN_DIR}:{rk.env['PATH']}", XDG_RUNTIME_DIR=self.runtime,
+            DOCKER_HOST=f"unix://{self.runtime}/docker.sock", **variables)
+        self.daemon = rk.start(SCRIPT, "--data-root", self.data, *options, exe=["sh"], prefix=(),
+                               env=self.env)
+        wait_until(self._answers, 30, f"the daemon to answer\n{self.daemon!r}")
+
+    def _answers(self):
+        assert self.daemon.running(), self.daemon
+        return self.command("version", "--format", "{{.Server.Version}}").code == 0
+
+    def command(self, *args, timeout=30.0):
+        return self.rk.run(DOCKER, *args, exe=(), prefix=(), env=self.env, timeout=timeout)
+
+    def ok(self, *args):
+        return self.command(*args).ok().out.strip()
+
+    def state_dir(self):
+        """As the daemon sees it."""
+        pid = next(pid for pid, line in marked_processes(self.rk.mark)
+                   if line.startswith("dockerd "))
+        return Path(environ_of(pid)["ROOTLESSKIT_STATE_DIR"])
+
+    def proxies(self, name):
+        """Running programs of that name; rootlesskit-docker-proxy starts a docker-proxy each."""
+        return [line for _, line in marked_processes(self.rk.mark)
+                if line.split()[0].rpartition("/")[2] == name]
+
+    def published(self):
+        """(proto, address, port) of `rootlessctl list-ports`."""
+        out = self.rk.run(BIN_DIR / "rootlessctl", f"--socket={self.state_dir()}/api.sock",
+                          "list-ports", exe=(), prefix=()).ok().out
+        return sorted(tuple(line.split()[1:4]) for line in out.splitlines()[1:])
+
+    def stop(self):
+        """SIGTERM, as an init system sends it; returns when everything has ended."""
+        self.daemon.process.terminate()
+        outcome = self.daemon.wait(40)
+        wait_until(lambda: not marked_processes(self.rk.mark), 20, "the daemon's processes to end")
+        return outcome
+
+    def remove_data(self):
+        """What the docker documentation says: files of subordinate IDs go this way."""
+        self.rk.run("rm", "-rf", self.data).ok()
+        assert not self.data.exists()

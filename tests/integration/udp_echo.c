@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A UDP echo server for a container without a C library: udp_echo PORT.
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+int main(int argc, char** argv) {
+    int server = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in here = {.sin_family = AF_INET};
+    here.sin_port = htons((unsigned short)atoi(argc > 1 ? argv[1] : "9000"));
+    if (server < 0 || bind(server, (struct sockaddr*)&here, sizeof here) < 0) {
+        perror("udp_echo");
+        return 1;
+    }
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        char data[2048];
+        struct sockaddr_in from;
+        socklen_t length = sizeof from;
+        ssize_t got = recvfrom(server, data, sizeof data, 0, (struct sockaddr*)&from, &length);
+        if (got >= 0) {
+            sendto(server, data, (size_t)got, 0, (struct sockaddr*)&from, length);
+        }
+    }
+}
