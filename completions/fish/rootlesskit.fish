@@ -27,7 +27,7 @@ complete -c rootlesskit -n 'true' -l vpnkit-binary -r -F -d 'name or path of VPN
 complete -c rootlesskit -n 'true' -l port-driver -x -a 'none builtin implicit pesto slirp4netns gvisor-tap-vsock' -d 'what publishes ports of the network inside [none, builtin, implicit (pasta), pesto (pasta), slirp4netns, gvisor-tap-vsock]'
 complete -c rootlesskit -n 'true' -l publish -s p -x -d 'publish a port, e.g. "127.0.0.1:8080:80/tcp"'
 complete -c rootlesskit -n 'true' -l source-ip-transparent -d 'show services the real address of their clients (builtin port driver)'
-complete -c rootlesskit -n 'true' -l source-ip-transparent-backend -x -a 'auto nft iptables' -d 'what sets the rules for --source-ip-transparent [auto, nft, iptables]; accepted for compatibility, no program is needed'
+complete -c rootlesskit -n 'true' -l source-ip-transparent-backend -x -a 'auto nft iptables' -d 'what sets the rules for --source-ip-transparent [auto, nft, iptables]: nft needs no program, iptables does, auto is nft where the kernel has it'
 complete -c rootlesskit -n 'true' -l pidns -d 'make a PID namespace'
 complete -c rootlesskit -n 'true' -l cgroupns -d 'make a cgroup namespace'
 complete -c rootlesskit -n 'true' -l utsns -d 'make a UTS namespace'

@@ -78,12 +78,19 @@ Result<void> Services::make_port_driver() {
     builtin.start_relay = [target, &options, network = plan_.network] {
         return start_relay_process(*target, relay_options(options, network));
     };
-    builtin.set_up_source_ip = [target] { return drivers::set_up_source_ip(*target); };
+    builtin.set_up_source_ip = [target,
+                                request = drivers::SourceIpRequest{
+                                    options.source_ip_transparent_backend, plan_.environment}] {
+        return drivers::SourceIpSetup::begin(*target, request);
+    };
     builtin.inherited = drivers::inherited_sockets(plan_.environment, ::getpid());
     // The relay carries the builtin network, too, and so runs without a port driver as well.
     const bool runs_relay = carries_network && options.port_driver == model::PortDriver::kNone;
     ports_ = TRY(drivers::make_port_driver(
         runs_relay ? model::PortDriver::kBuiltin : options.port_driver, std::move(parts), log_));
+    if (ports_ != nullptr && !runs_relay) {
+        ports_->prepare();
+    }
     return carries_network ? ports_->start() : Result<void>{};
 }
 

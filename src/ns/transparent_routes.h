@@ -23,8 +23,11 @@
 //   mark -> mark). This covers services that are reached through DNAT or a bridge (CNI's portmap):
 //   their replies come in by a bridge, go through prerouting, and are delivered here.
 //
-//   kMarkOnly: without nf_tables both marks are the same one. It only works for services on this
-//   namespace's own addresses: what the relay sends anywhere else would be delivered here, too.
+//   kIptables: the same two rules, set by the iptables and ip6tables programs: for whoever wants
+//   all rules of a namespace to be in one place, or has a kernel without nf_tables.
+//
+//   kMarkOnly: without either both marks are the same one. It only works for services on loopback
+//   addresses: what the relay sends anywhere else would be delivered here, too.
 //
 // rp_filter does not matter on lo: packets over the loopback device keep the route they left with,
 // and only packets without one are checked.
@@ -33,8 +36,10 @@
 #pragma once
 
 #include "base/result.h"
+#include "sys/environment.h"
 
 #include <cstdint>
+#include <string>
 
 namespace rk::ns {
 
@@ -46,18 +51,24 @@ inline constexpr std::uint32_t kReplyMark = 101;
 inline constexpr std::uint32_t kTransparentTable = 100;
 inline constexpr std::uint32_t kTransparentPriority = 100;
 
-enum class ReplyRouting { kNft, kMarkOnly };
+enum class ReplyRouting { kNft, kIptables, kMarkOnly };
+
+/// What is wanted.
+struct RoutesRequest {
+    ReplyRouting routing = ReplyRouting::kNft;
+    bool marks_will_do = true;     // kMarkOnly is better than nothing
+    sys::Environment environment;  // for kIptables: PATH
+};
 
 /// What could be set up.
 struct TransparentRoutes {
     ReplyRouting routing = ReplyRouting::kMarkOnly;
+    std::string why_marks_only;  // where more was wanted
     bool ipv6 = false;
 };
 
-/// Sets all of it up in the calling process' network namespace, with its /proc/sys; kMarkOnly
-/// leaves nf_tables alone. Needs CAP_NET_ADMIN there. May be called again. Fails only where IPv4
-/// cannot work.
-[[nodiscard]] Result<TransparentRoutes> set_up_transparent_routes(
-    ReplyRouting best = ReplyRouting::kNft);
+/// Sets all of it up in the calling process' network namespace, with its /proc/sys. Needs
+/// CAP_NET_ADMIN there. May be called again. Fails only where IPv4 cannot work as requested.
+[[nodiscard]] Result<TransparentRoutes> set_up_transparent_routes(const RoutesRequest& request);
 
 }  // namespace rk::ns

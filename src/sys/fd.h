@@ -10,6 +10,7 @@ class FdRef {
  public:
     constexpr explicit FdRef(int number) : number_(number) {}
     [[nodiscard]] constexpr int number() const { return number_; }
+    [[nodiscard]] bool valid() const { return number_ >= 0; }
 
  private:
     int number_;

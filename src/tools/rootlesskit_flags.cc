@@ -78,8 +78,8 @@ constexpr auto kFlags = std::to_array<FlagDefinition>({
     {"source-ip-transparent", "", kBool, "true", kPort,
      "show services the real address of their clients (builtin port driver)"},
     {"source-ip-transparent-backend", "", kString, "auto", kPort,
-     "what sets the rules for --source-ip-transparent [auto, nft, iptables]; accepted for "
-     "compatibility, no program is needed"},
+     "what sets the rules for --source-ip-transparent [auto, nft, iptables]: nft needs no program, "
+     "iptables does, auto is nft where the kernel has it"},
 
     {"pidns", "", kBool, "false", kProcess, "make a PID namespace"},
     {"cgroupns", "", kBool, "false", kProcess, "make a cgroup namespace"},

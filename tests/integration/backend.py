@@ -41,8 +41,13 @@ def reset(conn):
 
 
 def patient(conn):
-    """Echoes one piece, then tells on the next connection how this one ended."""
-    conn.sendall(LAST_END.pop() if LAST_END else conn.recv(100))
+    """Echoes one piece and notes how the connection ended; `?` asks for the last note."""
+    piece = conn.recv(100)
+    if piece == b"?":
+        conn.sendall(LAST_END.pop() if LAST_END else piece)
+        drain(conn)
+        return
+    conn.sendall(piece)
     try:
         ending = b"end" if conn.recv(100) == b"" else b"data"
     except ConnectionResetError:

@@ -11,7 +11,7 @@ namespace rk::api::testing_helpers {
 
 class FakeDriver final : public drivers::PortDriver {
  public:
-    [[nodiscard]] drivers::PortDriverInfo info() const override {
+    [[nodiscard]] drivers::PortDriverInfo info() override {
         return {"builtin", {"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"}, false, {}};
     }
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override {

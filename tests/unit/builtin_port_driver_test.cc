@@ -98,7 +98,7 @@ class BuiltinPort : public testing::Test {
         parts.start_relay = starter(manner);
         parts.set_up_source_ip = [this] {
             ++set_ups_;
-            return SourceIpSupport{true, false, false, "netlink"};
+            return SourceIpSetup(SourceIpSupport{true, false, false, "nft"});
         };
         driver_ = std::make_unique<BuiltinPortDriver>(std::move(parts), log_);
         return *driver_;
@@ -241,16 +241,15 @@ TEST_F(BuiltinPort, ARelayThatCannotLiveIsNotStartedForEver) {
     EXPECT_EQ(listed(), "");
 }
 
-TEST_F(BuiltinPort, SourceIpIsSetUpOnceWhereClientsMayBeElsewhere) {
+TEST_F(BuiltinPort, SourceIpIsSetUpOnceAndShownBeforeTheFirstPort) {
     make();
-    EXPECT_TRUE(driver_->info().extra.empty());
-    ASSERT_EQ(add("127.0.0.1:0:80/tcp"), "ID 1");
-    ASSERT_EQ(add(":0:80/udp"), "ID 2");
-    EXPECT_EQ(set_ups_, 0);
-    ASSERT_EQ(add("0.0.0.0:0:80/tcp"), "ID 3");
-    ASSERT_EQ(add(":0:80/tcp"), "ID 4");
+    driver_->prepare();
     EXPECT_EQ(set_ups_, 1);
-    EXPECT_EQ(driver_->info().extra.at("sourceIPTransparentBackend"), "netlink");
+    EXPECT_EQ(driver_->info().extra.at("sourceIPTransparentBackend"), "nft");
+    ASSERT_EQ(add("127.0.0.1:0:80/tcp"), "ID 1");
+    ASSERT_EQ(add("0.0.0.0:0:80/tcp"), "ID 2");
+    EXPECT_EQ(set_ups_, 1);
+    EXPECT_EQ(driver_->info().extra.at("sourceIPTransparentBackend"), "nft");
     EXPECT_EQ(driver_->info().driver, "builtin");
     EXPECT_EQ(driver_->info().protos.size(), 6U);
 }

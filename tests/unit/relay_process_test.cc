@@ -98,8 +98,9 @@ TEST(RelayProcess, ServesPortsAndSurvivesItsDeath) {
         const Logger log({.id = "parent"});
         drivers::BuiltinPortParts parts;
         parts.start_relay = [&] { return start_relay_process(*stage.target, {}); };
-        parts.set_up_source_ip = [&] { return drivers::set_up_source_ip(*stage.target); };
+        parts.set_up_source_ip = [&] { return drivers::SourceIpSetup::begin(*stage.target, {}); };
         drivers::BuiltinPortDriver driver(std::move(parts), log);
+        driver.prepare();
         const auto loopback = driver.add(*PortSpec::parse("127.0.0.1:0:80/tcp"));
         const auto refused = driver.add(*PortSpec::parse("127.0.0.1:0:81/tcp"));
         if (!loopback || !refused) {

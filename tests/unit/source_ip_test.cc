@@ -30,10 +30,11 @@ void set_rp_filter(char value) {
 }
 
 void expect_transparent(Report& report, std::string_view when) {
-    const SourceIpSupport support = set_up_source_ip_here();
+    const SourceIpSupport support = set_up_source_ip_here({});
     report.expect(support.ipv4, fmt::format("IPv4 {}: {}", when, support.backend));
     report.expect(support.ipv6, fmt::format("IPv6 {}: {}", when, support.backend));
-    report.equal(support.backend, support.any_target ? "netlink+nft" : "netlink", when);
+    report.expect(support.backend == "nft" || support.backend.starts_with("marks (services on "),
+                  support.backend);
 }
 
 TEST(SourceIp, WorksWhateverRpFilterIs) {
@@ -49,15 +50,28 @@ TEST(SourceIp, WorksWhateverRpFilterIs) {
 TEST(SourceIp, WorksWithoutNfTablesForTheNamespacesOwnAddresses) {
     test::run_in_namespace(CLONE_NEWNET, [](Report& report) {
         report.expect(sys::bring_up_loopback().has_value(), "lo is up");
-        const SourceIpSupport support = set_up_source_ip_here(ns::ReplyRouting::kMarkOnly);
+        const SourceIpSupport support =
+            set_up_source_ip_here({ns::ReplyRouting::kMarkOnly, true, {}});
         report.expect(support.ipv4 && support.ipv6 && !support.any_target, "both families");
-        report.equal(support.backend, "netlink", "backend");
+        report.equal(support.backend, "marks (services on loopback addresses only)", "backend");
+    });
+}
+
+// Stands in for a machine without the program, and for one whose program cannot.
+TEST(SourceIp, IptablesIsUsedOrNothing) {
+    test::run_in_namespace(CLONE_NEWNET, [](Report& report) {
+        report.expect(sys::bring_up_loopback().has_value(), "lo is up");
+        const SourceIpSupport missing =
+            set_up_source_ip_here({ns::ReplyRouting::kIptables, false, {}});
+        report.expect(missing.backend == "iptables" || missing.backend.starts_with("none ("),
+                      missing.backend);
+        report.expect(missing.ipv4 == (missing.backend == "iptables"), "it works as it says");
     });
 }
 
 TEST(SourceIp, SaysWhyNot) {
     test::run_in_namespace(CLONE_NEWNET, [](Report& report) {
-        const SourceIpSupport support = set_up_source_ip_here();  // lo is down
+        const SourceIpSupport support = set_up_source_ip_here({});  // lo is down
         report.expect(!support.ipv4 && !support.ipv6, "nothing works without lo");
         report.expect(support.backend.starts_with("none ("), support.backend);
     });
@@ -95,8 +109,11 @@ TEST(SourceIp, EntersTheNamespacesFromOutside) {
         report.expect(network.has_value(), "namespace");
         const ns::TargetNamespaces target(sys::Fd(), std::move(*network));
         report.expect(::unshare(CLONE_NEWNET) == 0, "another one, without lo");
-        const SourceIpSupport support = set_up_source_ip(target);
+        SourceIpSetup setup = SourceIpSetup::begin(target, {});
+        const SourceIpSupport& support = setup.outcome();
         report.expect(support.ipv4, support.backend);
+        report.expect(!setup.ready().valid(), "nothing more will come");
+        const SourceIpSetup unwaited = SourceIpSetup::begin(target, {});
     });
 }
 

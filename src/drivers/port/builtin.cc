@@ -37,33 +37,69 @@ Result<Listener> copy_of(const InheritedSocket& inherited) {
 }  // namespace
 
 BuiltinPortDriver::BuiltinPortDriver(BuiltinPortParts parts, const Logger& log)
-    : parts_(std::move(parts)), log_(log) {}
+    : parts_(std::move(parts)), log_(log) {
+    source_ip_.emplace(SourceIpSupport{});  // until prepare()
+}
 
 BuiltinPortDriver::~BuiltinPortDriver() {
+    detach();
     drop_relay();
 }
 
 void BuiltinPortDriver::attach(loop::EventLoop& loop) {
     loop_ = &loop;
     watch();
+    watch_source_ip();
 }
 
 void BuiltinPortDriver::detach() {
     if (loop_ != nullptr && relay_) {
         loop_->remove(relay_->channel());
     }
+    if (loop_ != nullptr && source_ip_->ready().valid()) {
+        loop_->remove(source_ip_->ready());
+    }
     loop_ = nullptr;
 }
 
-PortDriverInfo BuiltinPortDriver::info() const {
+void BuiltinPortDriver::prepare() {
+    if (parts_.source_ip_transparent) {
+        source_ip_.emplace(parts_.set_up_source_ip());
+        return;
+    }
+    SourceIpSupport off;
+    off.backend = "none (--source-ip-transparent=false)";
+    source_ip_.emplace(std::move(off));
+}
+
+const SourceIpSupport& BuiltinPortDriver::source_ip() {
+    const bool news = source_ip_->ready().valid();
+    if (news && loop_ != nullptr) {
+        loop_->remove(source_ip_->ready());
+    }
+    const SourceIpSupport& outcome = source_ip_->outcome();
+    if (news) {
+        log_.debug("source IP: {}", outcome.backend);
+    }
+    return outcome;
+}
+
+// So that the process is reaped when it ends, and not when somebody asks.
+void BuiltinPortDriver::watch_source_ip() {
+    if (source_ip_->ready().valid()) {
+        static_cast<void>(
+            loop_->add(source_ip_->ready(), EPOLLIN,
+                       [this](std::uint32_t /*events*/) { static_cast<void>(source_ip()); }));
+    }
+}
+
+PortDriverInfo BuiltinPortDriver::info() {
     PortDriverInfo info;
     info.driver = "builtin";
     info.protos = {"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"};
     info.disallow_loopback_child_ip = false;
-    if (source_ip_) {
-        info.extra["sourceIPTransparentBackend"] = source_ip_->backend;
-    } else if (!parts_.source_ip_transparent) {
-        info.extra["sourceIPTransparentBackend"] = "none (--source-ip-transparent=false)";
+    if (const std::string& backend = source_ip().backend; !backend.empty()) {
+        info.extra["sourceIPTransparentBackend"] = backend;
     }
     return info;
 }
@@ -106,16 +142,12 @@ Result<BuiltinPortDriver::Entry> BuiltinPortDriver::listen(const model::PortSpec
 // Clients of a loopback address are on this host: there is no address to carry.
 bool BuiltinPortDriver::wants_source_ip(const Entry& entry) {
     const auto parent = model::IpAddress::parse(entry.status.spec.parent_ip());
-    if (!parts_.source_ip_transparent || entry.kind != SocketKind::kTcp ||
-        (parent && parent->is_loopback())) {
+    if (entry.kind != SocketKind::kTcp || (parent && parent->is_loopback())) {
         return false;
     }
-    if (!source_ip_) {
-        source_ip_ = parts_.set_up_source_ip();
-        log_.debug("source IP: {}", source_ip_->backend);
-    }
-    return (entry.target.is_v4() ? source_ip_->ipv4 : source_ip_->ipv6) &&
-           (source_ip_->any_target || entry.target.is_loopback());
+    const SourceIpSupport& support = source_ip();
+    return (entry.target.is_v4() ? support.ipv4 : support.ipv6) &&
+           (support.any_target || entry.target.is_loopback());
 }
 
 Result<model::PortStatus> BuiltinPortDriver::add(const model::PortSpec& spec) {

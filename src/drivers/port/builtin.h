@@ -14,7 +14,8 @@
 // taken and the port listed; any failure before undoes all. Calls come from one loop and never
 // overlap, so nothing can slip in between.
 //
-// Source IP is set up once, before the first port that can have clients from elsewhere.
+// Source IP is set up once, from prepare() on, in a process of its own; whoever needs to know what
+// came of it, a port that clients from elsewhere can reach or `info`, waits for that.
 #pragma once
 
 #include "base/log.h"
@@ -42,7 +43,7 @@ struct BuiltinPortParts {
     std::string argv0;  // what this program was started as, for advice
     bool source_ip_transparent = true;
     RelayStarter start_relay;
-    std::function<SourceIpSupport()> set_up_source_ip;
+    std::function<SourceIpSetup()> set_up_source_ip;
     std::vector<InheritedSocket> inherited;
 };
 
@@ -57,8 +58,9 @@ class BuiltinPortDriver final : public PortDriver {
     void attach(loop::EventLoop& loop) override;
     void detach();
 
+    void prepare() override;
     [[nodiscard]] Result<void> start() override { return need_relay(); }
-    [[nodiscard]] PortDriverInfo info() const override;
+    [[nodiscard]] PortDriverInfo info() override;
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override;
     [[nodiscard]] Result<void> remove(int id) override;
     [[nodiscard]] std::vector<model::PortStatus> list() const override;
@@ -85,7 +87,9 @@ class BuiltinPortDriver final : public PortDriver {
     [[nodiscard]] bool may_restart();
     void drop_relay();
     void relay_died();
+    [[nodiscard]] const SourceIpSupport& source_ip();
     void watch();
+    void watch_source_ip();
     void on_channel();
 
     BuiltinPortParts parts_;
@@ -93,7 +97,7 @@ class BuiltinPortDriver final : public PortDriver {
     loop::EventLoop* loop_ = nullptr;
     std::map<int, Entry> entries_;
     int next_id_ = 1;
-    std::optional<SourceIpSupport> source_ip_;
+    std::optional<SourceIpSetup> source_ip_;  // always there; optional as it cannot be assigned
     std::unique_ptr<RelayLink> relay_;
     std::uint64_t restarts_ = 0;
     std::deque<std::chrono::steady_clock::time_point> recent_restarts_;

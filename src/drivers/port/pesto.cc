@@ -93,7 +93,7 @@ Result<std::string> find_pesto(const std::string& pasta_binary,
     return sys::absolute_path(*found);
 }
 
-PortDriverInfo PestoPortDriver::info() const {
+PortDriverInfo PestoPortDriver::info() {
     PortDriverInfo info;
     info.driver = "pesto";
     info.protos = {"tcp", "tcp4", "udp", "udp4"};

@@ -59,7 +59,7 @@ class PestoPortDriver final : public PortDriver {
     void attach(loop::EventLoop& loop) override;
     void network_changed(const model::HelperHealth& health) override;
 
-    [[nodiscard]] PortDriverInfo info() const override;
+    [[nodiscard]] PortDriverInfo info() override;
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override;
     [[nodiscard]] Result<void> remove(int id) override;
     [[nodiscard]] std::vector<model::PortStatus> list() const override;

@@ -37,6 +37,8 @@ class PortDriver {
     PortDriver& operator=(PortDriver&&) = delete;
     virtual ~PortDriver() = default;
 
+    /// What has to be done once, in the configured namespaces, before the first call below.
+    virtual void prepare() {}
     /// Lets the loop watch whatever serves the ports from now on; it must outlive the driver.
     virtual void attach(loop::EventLoop& /*loop*/) {}
     /// The helper of the network driver was lost, or a new one carries packets: for drivers whose
@@ -47,7 +49,7 @@ class PortDriver {
     /// run from the beginning.
     [[nodiscard]] virtual Result<void> start() { return {}; }
 
-    [[nodiscard]] virtual PortDriverInfo info() const = 0;
+    [[nodiscard]] virtual PortDriverInfo info() = 0;
     /// Publishes a port; returns once it listens. parent_port 0 asks for a free host port, which
     /// the returned spec names.
     [[nodiscard]] virtual Result<model::PortStatus> add(const model::PortSpec& spec) = 0;

@@ -84,7 +84,7 @@ void Slirp4netnsPortDriver::attach(loop::EventLoop& loop) {
     timer_.emplace(*std::move(timer));
 }
 
-PortDriverInfo Slirp4netnsPortDriver::info() const {
+PortDriverInfo Slirp4netnsPortDriver::info() {
     PortDriverInfo info;
     info.driver = "slirp4netns";
     info.protos = {"tcp", "tcp4", "udp", "udp4"};

@@ -49,7 +49,7 @@ class Slirp4netnsPortDriver final : public PortDriver {
 
     void network_changed(const model::HelperHealth& health) override;
 
-    [[nodiscard]] PortDriverInfo info() const override;
+    [[nodiscard]] PortDriverInfo info() override;
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override;
     [[nodiscard]] Result<void> remove(int id) override;
     [[nodiscard]] std::vector<model::PortStatus> list() const override;

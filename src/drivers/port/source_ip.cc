@@ -8,9 +8,11 @@
 #include "sys/process.h"
 #include "sys/sockaddr.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -24,6 +26,10 @@ namespace {
 
 // Everything happens inside one kernel; a second means that packets are lost.
 constexpr std::chrono::milliseconds kProbePatience{1000};
+// The probes of both families, and four runs of iptables that each take as long as they may.
+constexpr std::chrono::seconds kSetupPatience{25};
+// Bytes of the report: far fewer than a pipe takes, so writing it does not wait.
+constexpr std::size_t kMaxReport = 2000;
 
 // Addresses nobody has (RFC 5737, RFC 3849).
 constexpr std::string_view kForeignV4 = "198.51.100.1";
@@ -63,7 +69,7 @@ Result<void> bind_to(const sys::Fd& socket, std::string_view address) {
 Result<void> wait_for(const sys::Fd& socket, short events, const sys::Deadline& deadline) {
     pollfd ready{socket.number(), events, 0};
     if (::poll(&ready, 1, deadline.poll_timeout()) <= 0) {
-        return fail(errno_error(ETIMEDOUT, "the probe connection"));
+        return fail(errno_error(ETIMEDOUT, "the probe"));
     }
     return {};
 }
@@ -104,6 +110,19 @@ Result<void> run_probe(const Probe& probe) {
     return check(static_cast<int>(::recv(client.number(), &byte, 1, 0)), "receive");
 }
 
+std::string describe(const ns::TransparentRoutes& routes) {
+    switch (routes.routing) {
+        case ns::ReplyRouting::kNft:
+            return "nft";
+        case ns::ReplyRouting::kIptables:
+            return "iptables";
+        case ns::ReplyRouting::kMarkOnly:
+            break;
+    }
+    return fmt::format("marks (services on loopback addresses only{}{})",
+                       routes.why_marks_only.empty() ? "" : ": ", routes.why_marks_only);
+}
+
 SourceIpSupport none(const Error& why) {
     SourceIpSupport support;
     support.backend = fmt::format("none ({})", why.message);
@@ -127,27 +146,34 @@ SourceIpSupport decode(std::string_view report) {
     return support;
 }
 
-// In the forked process. The report is far smaller than a pipe, so the write does not wait.
-Result<void> set_up_inside(const ns::TargetNamespaces& target, const sys::Fd& report) {
+// In the forked process.
+Result<void> set_up_inside(const ns::TargetNamespaces& target, const ns::RoutesRequest& request,
+                           const sys::Fd& report, pid_t parent) {
+    sys::die_with_parent();
     TRY(target.enter());
-    const std::string text = encode(set_up_source_ip_here());
+    sys::die_with_parent();  // the change of credentials has made the kernel forget it
+    if (::getppid() != parent) {
+        return fail("the parent is gone");
+    }
+    std::string text = encode(set_up_source_ip_here(request));
+    text.resize(std::min(text.size(), kMaxReport));
     return check(static_cast<int>(::write(report.number(), text.data(), text.size())), "report");
 }
 
-Result<SourceIpSupport> set_up_forked(const ns::TargetNamespaces& target) {
-    std::array<int, 2> ends{};
-    TRY(check(::pipe2(ends.data(), O_CLOEXEC), "pipe"));
-    const sys::Fd reader(ends[0]);
-    sys::Fd writer(ends[1]);
-    TRY(sys::run_forked(0, [&] { return set_up_inside(target, writer); }));
-    writer.reset();
-    return decode(TRY(sys::read_all(reader, "the report on source IP")));
+ns::RoutesRequest routes_for(const SourceIpRequest& request) {
+    ns::RoutesRequest routes;
+    routes.routing = request.backend == model::SourceIpBackend::kIptables
+                         ? ns::ReplyRouting::kIptables
+                         : ns::ReplyRouting::kNft;
+    routes.marks_will_do = request.backend == model::SourceIpBackend::kAuto;
+    routes.environment = request.environment;
+    return routes;
 }
 
 }  // namespace
 
-SourceIpSupport set_up_source_ip_here(ns::ReplyRouting best) {
-    const Result<ns::TransparentRoutes> routes = ns::set_up_transparent_routes(best);
+SourceIpSupport set_up_source_ip_here(const ns::RoutesRequest& request) {
+    const Result<ns::TransparentRoutes> routes = ns::set_up_transparent_routes(request);
     if (!routes) {
         return none(routes.error());
     }
@@ -158,14 +184,68 @@ SourceIpSupport set_up_source_ip_here(ns::ReplyRouting best) {
     SourceIpSupport support;
     support.ipv4 = true;
     support.ipv6 = routes->ipv6 && run_probe(kProbeV6).has_value();
-    support.any_target = routes->routing == ns::ReplyRouting::kNft;
-    support.backend = support.any_target ? "netlink+nft" : "netlink";
+    support.any_target = routes->routing != ns::ReplyRouting::kMarkOnly;
+    support.backend = describe(*routes) + (support.ipv6 ? "" : ", IPv4 only");
     return support;
 }
 
-SourceIpSupport set_up_source_ip(const ns::TargetNamespaces& target) {
-    const Result<SourceIpSupport> support = set_up_forked(target);
-    return support ? *support : none(support.error());
+SourceIpSetup SourceIpSetup::begin(const ns::TargetNamespaces& target,
+                                   const SourceIpRequest& request) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) < 0) {
+        return SourceIpSetup(none(errno_error(errno, "pipe")));
+    }
+    sys::Fd reader(ends[0]);
+    const sys::Fd writer(ends[1]);
+    const pid_t parent = ::getpid();
+    const Result<pid_t> pid = sys::clone_process(0);
+    if (!pid) {
+        return SourceIpSetup(none(pid.error()));
+    }
+    if (*pid == 0) {
+        const auto done = set_up_inside(target, routes_for(request), writer, parent);
+        if (!done) {
+            const std::string why = encode(none(done.error())).substr(0, kMaxReport);
+            static_cast<void>(!::write(writer.number(), why.data(), why.size()));
+        }
+        ::_exit(0);
+    }
+    return SourceIpSetup(*pid, std::move(reader));
+}
+
+SourceIpSetup::SourceIpSetup(SourceIpSetup&& other) noexcept
+    : pid_(std::exchange(other.pid_, 0)),
+      report_(std::move(other.report_)),
+      outcome_(std::move(other.outcome_)) {}
+
+SourceIpSetup::~SourceIpSetup() {
+    end();
+}
+
+void SourceIpSetup::end() {
+    if (pid_ != 0) {
+        sys::kill_hard(pid_);
+        static_cast<void>(sys::wait_for_exit(std::exchange(pid_, 0)));
+    }
+    report_.reset();
+}
+
+Result<SourceIpSupport> SourceIpSetup::collect() {
+    TRY(wait_for(report_, POLLIN, sys::Deadline::after(kSetupPatience)));
+    const std::string report = TRY(sys::read_all(report_, "the report on source IP"));
+    if (report.empty()) {
+        return fail("the process that sets it up was killed");
+    }
+    return decode(report);
+}
+
+const SourceIpSupport& SourceIpSetup::outcome() {
+    if (report_.valid()) {
+        const Result<SourceIpSupport> collected = collect();
+        outcome_ = collected ? *collected : none(collected.error());
+        end();
+    }
+    return outcome_;
 }
 
 }  // namespace rk::drivers
