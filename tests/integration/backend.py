@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run as the command of a test: servers inside the namespace, one for each argument KIND,HOST,PORT.
 Prints `ready` once all of them listen."""
+import select
 import socket
 import struct
 import sys
@@ -61,6 +62,26 @@ def name(conn):
     drain(conn)
 
 
+def crowd(listener):
+    """Echoes to as many connections as there are descriptors, with one thread."""
+    poller, conns = select.epoll(), {}
+    poller.register(listener, select.EPOLLIN)
+    while True:
+        for fd, _ in poller.poll():
+            if fd == listener.fileno():
+                conn, _ = listener.accept()
+                conns[conn.fileno()] = conn
+                poller.register(conn, select.EPOLLIN)
+                continue
+            try:
+                data = conns[fd].recv(1 << 16)
+                conns[fd].sendall(data)
+            except OSError:
+                data = b""
+            if not data:
+                conns.pop(fd).close()
+
+
 def serve(handler, conn):
     try:
         with conn:
@@ -96,7 +117,8 @@ def main():
             target, args = datagrams, (listener,)
         else:
             listener.listen(1024)
-            target, args = accept, (globals()[kind], listener)
+            target, args = (crowd, (listener,)) if kind == "crowd" else \
+                (accept, (globals()[kind], listener))
         threading.Thread(target=target, args=args, daemon=True).start()
     print("ready", flush=True)
     threading.Event().wait()

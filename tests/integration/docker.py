@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's rootless Docker 20.10, its dockerd-rootless.sh unmodified, on the programs under test."""
+import contextlib
 import os
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,13 +48,20 @@ def make_image(directory):
     return archive
 
 
+@contextlib.contextmanager
+def runtime_directory():
+    """For XDG_RUNTIME_DIR: containerd's sockets in it allow for 40 characters, no more."""
+    with tempfile.TemporaryDirectory(prefix="dkr", dir="/tmp") as directory:
+        yield Path(directory)
+
+
 class RootlessDocker:
     """A running daemon, and the docker command that talks to it."""
 
-    def __init__(self, rk, *options, **variables):
+    def __init__(self, rk, runtime, *options, **variables):
+        """`runtime`: see runtime_directory()."""
         self.rk = rk
-        self.runtime, self.data = rk.base / "run", rk.base / "docker-data"
-        self.runtime.mkdir(mode=0o700, exist_ok=True)
+        self.runtime, self.data = runtime, rk.base / "docker-data"
         self.env = rk.with_env(
             PATH=f"{BIN_DIR}:{rk.env['PATH']}", XDG_RUNTIME_DIR=self.runtime,
             DOCKER_HOST=f"unix://{self.runtime}/docker.sock", **variables)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import BIN_DIR, HERE, PYTHON, children_of, which
+from harness import BIN_DIR, HERE, PYTHON, children_of, wait_until, which
 from openapi import Api
 
 BUILTIN = ["--net=none", "--port-driver=builtin"]
@@ -124,10 +124,12 @@ def listeners_on(address):
 
 
 def relay_of(running):
-    """The process that moves the bytes: a child of the parent that is not the namespace's."""
-    others = [pid for pid in children_of(running.pid) if pid != running.child]
-    assert len(others) == 1, others
-    return others[0]
+    """The process that moves the bytes: a child of the parent that is not the namespace's. At
+    first there is another one, which sets up source addresses."""
+    def others():
+        return [pid for pid in children_of(running.pid) if pid != running.child]
+    wait_until(lambda: len(others()) == 1, what="one process besides the child")
+    return others()[0]
 
 
 def spec(proto="tcp", parent_ip="127.0.0.1", parent_port=0, child_port=80, **more):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from docker import RootlessDocker, make_image, need_docker
+from docker import RootlessDocker, make_image, need_docker, runtime_directory
 from harness import wait_until
 from netkit import free_port, listens, udp_client
 
@@ -16,12 +16,13 @@ pytestmark = pytest.mark.release_only
 @pytest.fixture
 def docker(rk):
     need_docker()
-    docker = RootlessDocker(rk)
-    docker.ok("import", "-c", 'CMD ["/bin/sh"]', str(make_image(rk.base)), "bb")
-    yield docker
-    if docker.daemon.running():
-        docker.stop()
-    docker.remove_data()
+    with runtime_directory() as runtime:
+        docker = RootlessDocker(rk, runtime)
+        docker.ok("import", "-c", 'CMD ["/bin/sh"]', str(make_image(rk.base)), "bb")
+        yield docker
+        if docker.daemon.running():
+            docker.stop()
+        docker.remove_data()
 
 
 def web_page(port, host="127.0.0.1"):
@@ -47,7 +48,8 @@ def udp_answer(port, host="127.0.0.1"):
 
 def start_web(docker, *publish, name="web"):
     options = [word for one in publish for word in ("-p", one)]
-    return docker.command("run", "-d", "--name", name, *options, "bb", "httpd", "-f", "-h", "/www")
+    return docker.command("run", "-d", "--stop-signal", "KILL", "--name", name, *options, "bb",
+                          "httpd", "-f", "-h", "/www")
 
 
 def test_rootless_docker(docker):
@@ -56,7 +58,8 @@ def test_rootless_docker(docker):
 
     # publish TCP and UDP, by our docker-proxy and the API
     start_web(docker, f"127.0.0.1:{tcp}:80").ok()
-    docker.ok("run", "-d", "--name", "udp", "-p", f"127.0.0.1:{udp}:9000/udp", "bb", "udp_echo", "9000")
+    docker.ok("run", "-d", "--stop-signal", "KILL", "--name", "udp", "-p",
+              f"127.0.0.1:{udp}:9000/udp", "bb", "udp_echo", "9000")
     assert wait_until(lambda: web_page(tcp)) == "hello from a container"
     assert wait_until(lambda: udp_answer(udp)) == b"ping"
     assert docker.published() == [("tcp4", "127.0.0.1", str(tcp)), ("udp4", "127.0.0.1", str(udp))]
@@ -101,7 +104,7 @@ def test_ports_on_all_addresses_and_a_second_start(docker):
         assert wait_until(lambda h=host: web_page(port, h)) == "hello from a container"
     assert [entry[0] for entry in docker.published()] == ["tcp4", "tcp6"]
     docker.stop()
-    again = RootlessDocker(docker.rk)
+    again = RootlessDocker(docker.rk, docker.runtime)
     assert again.ok("images", "-q", "bb")
     again.ok("start", "web")
     assert wait_until(lambda: web_page(port)) == "hello from a container"

@@ -91,8 +91,8 @@ def test_refusals_and_resets_reach_clients_of_another_host(rk, remote):
     serve(rk, f"-p=0.0.0.0:{port}:80/tcp", f"-p=0.0.0.0:{refused}:81/tcp",
           inside=["reset,127.0.0.1,80"])
     for number in (port, refused):
-        with remote.connect(remote.host4[0], number) as sock:
-            with pytest.raises(ConnectionError):
+        with pytest.raises(ConnectionError):
+            with remote.connect(remote.host4[0], number) as sock:
                 sock.sendall(b"x")
                 while sock.recv(1):
                     pass
