@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 
-DEBIAN_ORIGINAL = "/usr/bin/rootlesskit"
+DEBIAN_ORIGINAL = os.environ.get("RK_ORIGINAL", "/usr/bin/rootlesskit")
 
 
 def ours():
@@ -14,7 +14,7 @@ def ours():
 
 
 def original():
-    """Debian's package of the original, or None where it is not installed."""
+    """Debian's package of the original (RK_ORIGINAL: elsewhere), or None where it is not there."""
     return DEBIAN_ORIGINAL if os.access(DEBIAN_ORIGINAL, os.X_OK) else None
 
 

@@ -68,6 +68,13 @@ model::PortFields read_spec(const Json& object) {
     return spec;
 }
 
+// For the lists of codec_keys.h; borrows the object.
+auto reader(const Json& object) {
+    return [&object](const char* key, auto& value) {
+        value = get<std::remove_reference_t<decltype(value)>>(object, key);
+    };
+}
+
 PortRecord read_record(const Json& object) {
     return {get<std::int64_t>(object, "id"), read_spec(member(object, "spec"))};
 }
@@ -86,6 +93,9 @@ Result<Info> decode_info(std::string_view body) {
             get<std::string>(network, "driver"), get<std::vector<std::string>>(network, "dns"),
             get<std::string>(network, "childIP"), get<bool>(network, "dynamicChildIP"),
             get<bool>(network, "ipv6")};
+        if (const Json helper = member(network, "helper"); helper.is_object()) {
+            each_helper_value(info.helper.emplace(), reader(helper));
+        }
     }
     if (const Json port = member(tree, "portDriver"); port.is_object()) {
         info.port = drivers::PortDriverInfo{get<std::string>(port, "driver"),
@@ -132,11 +142,6 @@ Result<std::vector<std::string>> split_array(std::string_view body) {
 }
 
 Result<Stats> decode_stats(std::string_view body) {
-    const auto reader = [](const Json& object) {
-        return [&object](const char* key, auto& value) {
-            value = get<std::remove_reference_t<decltype(value)>>(object, key);
-        };
-    };
     const Json tree = TRY(parse_tree(body));
     const Json relay = member(tree, "relay");
     Stats stats;

@@ -50,13 +50,18 @@ Json status_json(const model::PortStatus& status) {
     return object;
 }
 
-Json network_json(const NetworkInfo& network) {
+Json network_json(const NetworkInfo& network, const std::optional<model::HelperHealth>& helper) {
     Json object = Json::object();
     object["driver"] = network.driver;
     put_unless_empty(object, "dns", network.dns);
     put_unless_empty(object, "childIP", network.child_ip);
     put_unless_empty(object, "dynamicChildIP", network.dynamic_child_ip);
     put_unless_empty(object, "ipv6", network.ipv6);
+    if (helper) {
+        Json& health = object["helper"] = Json::object();
+        each_helper_value(*helper,
+                          [&](const char* key, const auto& value) { health[key] = value; });
+    }
     return object;
 }
 
@@ -237,7 +242,7 @@ std::string encode_info(const Info& info) {
     object["stateDir"] = info.state_dir;
     object["childPID"] = info.child_pid;
     if (info.network) {
-        object["networkDriver"] = network_json(*info.network);
+        object["networkDriver"] = network_json(*info.network, info.helper);
     }
     if (info.port) {
         object["portDriver"] = port_driver_json(*info.port);

@@ -19,6 +19,13 @@ void each_counter(Counters& counters, Visitor visit) {
 }
 
 template <typename Visitor, typename Health>
+void each_helper_value(Health& health, Visitor visit) {
+    visit("running", health.running);
+    visit("pid", health.pid);
+    visit("restarts", health.restarts);
+}
+
+template <typename Visitor, typename Health>
 void each_health_value(Health& health, Visitor visit) {
     visit("running", health.running);
     visit("pid", health.pid);

@@ -187,6 +187,9 @@ Info current_info(const Service& service) {
     if (service.ports != nullptr) {
         info.port = service.ports->info();
     }
+    if (service.helper) {
+        info.helper = service.helper();
+    }
     return info;
 }
 

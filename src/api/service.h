@@ -6,6 +6,7 @@
 #include "model/network_info.h"
 #include "model/port_status.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,16 +25,19 @@ struct Info {
     std::string state_dir;
     int child_pid = 0;
     std::optional<NetworkInfo> network;
+    std::optional<model::HelperHealth> helper;  // of the network driver, as networkDriver.helper
     std::optional<drivers::PortDriverInfo> port;
     std::string api_version{kApiVersion};
 };
 
 /// What the API serves, as the parent sees it. `ports` is null with the port drivers none and
 /// implicit ("no PortDriver is available"); where it is not, what it says of itself replaces
-/// `info.port`.
+/// `info.port`, as `helper` replaces `info.helper`.
 struct Service {
     Info info;
     drivers::PortDriver* ports = nullptr;  // borrowed, outlives the server
+    /// How the network driver's helper is now; null where there is none.
+    std::function<model::HelperHealth()> helper;
 };
 
 }  // namespace rk::api

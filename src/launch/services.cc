@@ -124,6 +124,10 @@ Result<void> Services::open_api() {
     service.info.child_pid = plan_.child;
     service.info.network = network_info(plan_.options, plan_.network);
     service.ports = plan_.options.port_driver == model::PortDriver::kNone ? nullptr : ports_.get();
+    // Networks without a program of their own have no PID to tell.
+    if (plan_.network != nullptr && plan_.network->health().pid != 0) {
+        service.helper = [network = plan_.network] { return network->health(); };
+    }
     api::Server::Options options;
     options.path = plan_.state_dir.file("api.sock");
     options.permitted_uids = outside_ids(plan_.maps.uids);

@@ -122,6 +122,11 @@ std::string render_info(const api::Info& info) {
         if (!info.network->child_ip.empty()) {
             text += fmt::format("  - IP: {}\n", info.network->child_ip);
         }
+        if (info.helper && (!info.helper->running || info.helper->restarts > 0)) {
+            text += fmt::format("  - Helper: {}, started again {} times\n",
+                                info.helper->running ? "running" : "not running",
+                                info.helper->restarts);
+        }
     }
     if (info.port) {
         text += fmt::format("- Port Driver: {}\n  - Supported protocols: [{}]\n", info.port->driver,

@@ -154,6 +154,12 @@ class Api(http.client.HTTPConnection):
         super().__init__("rootlesskit", timeout=20)
         self.path, self.document = str(path), document
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)

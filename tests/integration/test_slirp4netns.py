@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import PYTHON, which
+from netkit import api_of
 from slirp import (ASK, COPY_UP, DETACH, NET, QUIET, arguments_of, ask, helper_of,  # noqa: F401
                    host, host6, inside, need_slirp4netns)
 
@@ -227,6 +228,16 @@ def test_host_loopback_by_ipv6(rk, host6, detached):
     answers = ask(rk, [*QUIET, "--ipv6"], detached, "fd00::2", host6, 1, settled)
     assert all(line.startswith("failed:") for line in answers), answers
     assert not host6.asked
+
+
+@pytest.mark.parametrize("flags,dns", [([], ["10.0.2.3"]), (["--ipv6"], ["10.0.2.3", "fd00::3"])],
+                         ids=["ipv4", "ipv6"])
+def test_info(rk, flags, dns):
+    running = rk.start_ready(*QUIET, *flags)
+    info = api_of(running).ask("GET", "/v1/info").json()["networkDriver"]
+    assert info.pop("helper") == {"running": True, "pid": helper_of(running), "restarts": 0}
+    assert info.pop("ipv6", False) == bool(flags)
+    assert info == {"driver": "slirp4netns", "dns": dns, "childIP": "10.0.2.100"}
 
 
 def test_a_run_inside_a_run(rk):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness import PYTHON, copy_of, descendants, gone, wait_until, which
+from netkit import CTL
+from openapi import Api, Document
 from slirp import (ASK, COPY_UP, DETACH, NET, QUIET, arguments_of, helper_of, host,  # noqa: F401
                    inside, need_slirp4netns)
 
@@ -146,6 +148,48 @@ def test_a_killed_helper_is_started_again(rk, host, detached):
                    what=f"the network after restart {number}")
     os.close(write_end)
     running.wait()
+
+
+def test_info_shows_how_the_helper_is(rk):
+    """Alive, dead, and alive again."""
+    real = which("slirp4netns")
+    running = rk.start_ready(
+        *QUIET, env=fake(rk, f'test -e {rk.base}/down && exit 1; exec {real} "$@"'))
+    with Api(running.state / "api.sock", Document()) as api:
+        def helper():
+            return api.ask("GET", "/v1/info").json()["networkDriver"]["helper"]
+        first = helper_of(running)
+        assert helper() == {"running": True, "pid": first, "restarts": 0}
+        ctl = [CTL, f"--socket={running.state}/api.sock", "info"]
+        assert "Helper" not in rk.other(*ctl).ok().out
+        (rk.base / "down").touch()
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: helper() == {"running": False, "pid": 0, "restarts": 0}, timeout=1,
+                   what="its death to be told")
+        assert "  - Helper: not running, started again 0 times\n" in rk.other(*ctl).ok().out
+        (rk.base / "down").unlink()
+        wait_until(lambda: helper()["running"], timeout=10, what="the next one")
+        assert helper() == {"running": True, "pid": helper_of(running), "restarts": 1}
+        assert "  - Helper: running, started again 1 times\n" in rk.other(*ctl).ok().out
+
+
+@pytest.mark.parametrize("flag,lacks", [
+    ("--ipv6", "--enable-ipv6"), ("--cidr=10.9.0.0/16", "--cidr"),
+    ("--slirp4netns-sandbox=true", "--enable-sandbox"),
+    ("--slirp4netns-seccomp=true", None),
+])
+def test_what_this_version_lacks(rk, flag, lacks):
+    error = (f"this version of slirp4netns does not support {lacks}" if lacks else
+             "unsupported slirp4netns version: lacks SupportsEnableSeccomp")
+    assert_told(rk.run(*QUIET, flag, "echo", "started", env=fake(rk, GOOD_HELP)), error)
+
+
+def test_auto_does_without(rk):
+    """And the fake fails when it is asked to start, so what it was asked is in the error."""
+    outcome = rk.run(*QUIET, "--slirp4netns-sandbox=auto", "--slirp4netns-seccomp=auto", "echo",
+                     "started", env=fake(rk, GOOD_HELP + 'echo "asked: $*"; exit 1'))
+    assert_told(outcome, "asked: --mtu 65520 -r 3 --disable-host-loopback ")
+    assert "--enable" not in outcome.err
 
 
 def test_a_helper_that_keeps_dying_is_not_restarted_in_a_rush(rk):

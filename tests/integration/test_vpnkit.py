@@ -144,8 +144,10 @@ def test_info_and_a_published_port(rk, peer):
     running = rk.start_ready(*peer.quiet, "--port-driver=builtin", f"-p={host}:{port}:127.0.0.1:80/tcp",
                              script=f"exec {servers}")
     info = api_of(running).ask("GET", "/v1/info").json()
+    vpnkit, _ = processes(running)
     assert info["networkDriver"] == {"driver": "vpnkit", "dns": ["192.168.65.1"],
-                                     "childIP": "192.168.65.3"}
+                                     "childIP": "192.168.65.3",
+                                     "helper": {"running": True, "pid": vpnkit, "restarts": 0}}
     assert ask(host, port) == b"hello"
 
 

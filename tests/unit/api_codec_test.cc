@@ -46,6 +46,19 @@ TEST(ApiCodec, WritesInfoAsClientsKnowIt) {
     EXPECT_EQ(encode_info(*back), all);
 }
 
+TEST(ApiCodec, TellsHowTheHelperIs) {
+    Info info;
+    info.network = NetworkInfo{"pasta", {}, "", false, false};
+    info.helper = model::HelperHealth{true, 77, 2};
+    const std::string text = encode_info(info);
+    EXPECT_NE(text.find(R"({"driver":"pasta","helper":{"running":true,"pid":77,"restarts":2}})"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(decode_info(text)->helper, info.helper);
+    EXPECT_FALSE(decode_info(R"({"networkDriver":{"driver":"pasta"}})")->helper);
+    EXPECT_FALSE(decode_info(R"({"networkDriver":{"helper":3}})")->helper);
+}
+
 TEST(ApiCodec, WritesPortsInTheirOrderOfKeys) {
     EXPECT_EQ(encode_status(status_of(1, "127.0.0.1:22180:127.0.0.1:80/tcp4")),
               R"({"id":1,"spec":{"proto":"tcp4","parentIP":"127.0.0.1","parentPort":22180,)"

@@ -5,12 +5,13 @@
 // vpnkit speaks Ethernet over a UNIX socket; the namespace has a tap. Between them runs a process
 // of ours, a fork that never execs. In this order, as each step needs what a later one gives up:
 //
-//   sheds descriptors        above all copies of listening sockets and of the state directory's lock
-//   connects to vpnkit       in the host's mount namespace, where the socket is
-//   opens the tap            in the child's user and network namespace; gives it vpnkit's MAC
-//   address learns its address       by DHCP frames of its own shuts itself in relay/sandbox.h: no
-//   file, no capability, a list of system calls tells the parent         the address, as its word
-//   that it is ready copies frames            relay/frame_relay.h, until an end
+//   sheds descriptors     above all copies of listening sockets, and the state directory's lock
+//   connects to vpnkit    in the host's mount namespace, where the socket is
+//   opens the tap         in the child's user and network namespace; gives it vpnkit's MAC
+//   learns its address    by DHCP frames of its own
+//   tells the parent      the address, as its word that it is ready
+//   shuts itself in       relay/sandbox.h: no file, no capability, a list of system calls
+//   copies frames         relay/frame_relay.h, until an end
 //
 // vpnkit knows it by a UUID that stays the same over all restarts, and so gives the same address.
 #pragma once
