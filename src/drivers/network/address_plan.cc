@@ -8,7 +8,7 @@ namespace {
 constexpr model::Ipv4Network kDefaultNetwork{0x0a000200, 24};
 constexpr std::uint32_t kGateway = 2;
 constexpr std::uint32_t kNameServer = 3;
-constexpr std::uint32_t kGvisorGateway = 1;  // it is the name server, too
+constexpr std::uint32_t kGvisorGateway = 1;   // it is the name server, too
 constexpr std::uint32_t kNamespace = 100;     // options allow no network without a 100th address
 constexpr std::uint32_t kDefaultMtu = 65520;  // bytes; close to an IP packet's limit, 65535
 
