@@ -13,9 +13,9 @@ from harness import SLOW, wait_until, which
 
 @pytest.fixture
 def bridges(fixture_dir):
-    directory = fixture_dir("lxc")
-    known = json.loads((directory / "about.json").read_text())
-    known["directory"] = directory
+    about = fixture_dir("lxc/about.json")
+    known = json.loads(about.read_text())
+    known["directory"] = about.parent
     return known
 
 

@@ -21,6 +21,7 @@ using Clock = DhcpClient::Clock;
 using State = DhcpClient::State;
 
 constexpr unsigned kMaxRefusals = 3;  // at the start: a server that says no goes on saying so
+constexpr int kMostPerWakeUp = 16;    // answers; then signals get their turn
 
 // Milliseconds until `when`, at most until the deadline.
 int poll_timeout(std::optional<DhcpClient::Time> when, sys::Deadline deadline) {
@@ -158,7 +159,11 @@ void DhcpKeeper::on_timer() {
 }
 
 void DhcpKeeper::on_packets() {
-    while (const auto arrival = socket_.receive()) {
+    for (int i = 0; i < kMostPerWakeUp; ++i) {
+        const auto arrival = socket_.receive();
+        if (!arrival) {
+            break;
+        }
         const DhcpOutput output = client_.on_reply(arrival->reply, Clock::now());
         if (output.event == DhcpEvent::kGranted) {
             server_mac_ = arrival->from;
