@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/client.h"
 
+#include "api/egress_codec.h"
 #include "base/text.h"
 #include "sys/clock.h"
 #include "sys/unix_stream.h"
@@ -69,6 +70,16 @@ Result<std::string> Client::add_port(const model::PortFields& spec) {
 
 Result<void> Client::remove_port(std::int64_t id) {
     TRY(call({.method = "DELETE", .target = fmt::format("/v1/ports/{}", id), .body = {}}));
+    return {};
+}
+
+Result<std::string> Client::add_egress(std::string_view action, std::string_view rule) {
+    return call(
+        {.method = "POST", .target = "/v1/egress", .body = encode_egress_request(action, rule)});
+}
+
+Result<void> Client::remove_egress(std::int64_t id) {
+    TRY(call({.method = "DELETE", .target = fmt::format("/v1/egress/{}", id), .body = {}}));
     return {};
 }
 

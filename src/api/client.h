@@ -28,6 +28,10 @@ class Client {
     [[nodiscard]] Result<std::string> add_port(const model::PortFields& spec);
     /// DELETE /v1/ports/ID.
     [[nodiscard]] Result<void> remove_port(std::int64_t id);
+    /// POST /v1/egress; the answer's body. `action` is "deny" or "allow".
+    [[nodiscard]] Result<std::string> add_egress(std::string_view action, std::string_view rule);
+    /// DELETE /v1/egress/ID.
+    [[nodiscard]] Result<void> remove_egress(std::int64_t id);
     /// GET /v1/info, decoded.
     [[nodiscard]] Result<Info> info();
 

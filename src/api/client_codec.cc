@@ -4,6 +4,7 @@
 // reads as missing. The server's half does not need it, and rootlesskit does not link it.
 #include "api/codec.h"
 #include "api/codec_keys.h"
+#include "api/egress_codec.h"
 #include "api/json_scan.h"
 
 #include <nlohmann/json.hpp>
@@ -79,6 +80,12 @@ PortRecord read_record(const Json& object) {
     return {get<std::int64_t>(object, "id"), read_spec(member(object, "spec"))};
 }
 
+EgressRecord read_egress(const Json& object) {
+    return {get<std::int64_t>(object, "id"), get<std::string>(object, "action"),
+            get<std::string>(object, "rule"), get<std::string>(object, "source"),
+            get<std::uint64_t>(object, "hits")};
+}
+
 }  // namespace
 
 Result<Info> decode_info(std::string_view body) {
@@ -89,10 +96,12 @@ Result<Info> decode_info(std::string_view body) {
     info.state_dir = get<std::string>(tree, "stateDir");
     info.child_pid = get<int>(tree, "childPID");
     if (const Json network = member(tree, "networkDriver"); network.is_object()) {
-        info.network = NetworkInfo{
-            get<std::string>(network, "driver"), get<std::vector<std::string>>(network, "dns"),
-            get<std::string>(network, "childIP"), get<bool>(network, "dynamicChildIP"),
-            get<bool>(network, "ipv6")};
+        info.network = NetworkInfo{get<std::string>(network, "driver"),
+                                   get<std::vector<std::string>>(network, "dns"),
+                                   get<std::string>(network, "childIP"),
+                                   get<bool>(network, "dynamicChildIP"),
+                                   get<bool>(network, "ipv6"),
+                                   get<std::map<std::string, std::string>>(network, "extra")};
         if (const Json helper = member(network, "helper"); helper.is_object()) {
             each_helper_value(info.helper.emplace(), reader(helper));
         }
@@ -154,7 +163,23 @@ Result<Stats> decode_stats(std::string_view body) {
         each_counter(port.counters, reader(one));
         stats.ports.push_back(std::move(port));
     }
+    if (const Json network = member(tree, "network"); network.is_object()) {
+        model::each_gateway_counter(stats.network.emplace(), reader(network));
+    }
     return stats;
+}
+
+Result<EgressRecord> decode_egress(std::string_view body) {
+    return read_egress(TRY(parse_tree(body)));
+}
+
+Result<std::vector<EgressRecord>> decode_egress_list(std::string_view body) {
+    const Json tree = TRY(parse_tree(body));
+    std::vector<EgressRecord> records;
+    for (const Json& one : elements(tree)) {
+        records.push_back(read_egress(one));
+    }
+    return records;
 }
 
 }  // namespace rk::api

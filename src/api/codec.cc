@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server's half. Only this file and client_codec.cc include the JSON library. What a peer sends
-// goes through its SAX interface: a spec is flat, so nothing is built that the peer could make
-// deep.
+// The server's half. Only this file, egress_codec.cc and client_codec.cc include the JSON library.
+// What a peer sends goes through its SAX interface: a spec is flat, so nothing is built that the
+// peer could make deep.
 #include "api/codec.h"
 
 #include "api/codec_keys.h"
@@ -57,6 +57,7 @@ Json network_json(const NetworkInfo& network, const std::optional<model::HelperH
     put_unless_empty(object, "childIP", network.child_ip);
     put_unless_empty(object, "dynamicChildIP", network.dynamic_child_ip);
     put_unless_empty(object, "ipv6", network.ipv6);
+    put_unless_empty(object, "extra", network.extra);
     if (helper) {
         Json& health = object["helper"] = Json::object();
         each_helper_value(*helper,
@@ -288,6 +289,11 @@ std::string encode_stats(const Stats& stats) {
         one["spec"] = spec_json(port.spec);
         each_counter(port.counters, [&](const char* key, const auto& value) { one[key] = value; });
         ports.push_back(std::move(one));
+    }
+    if (stats.network) {
+        Json& network = object["network"] = Json::object();
+        model::each_gateway_counter(
+            *stats.network, [&](const char* key, std::uint64_t value) { network[key] = value; });
     }
     return dump(object);
 }

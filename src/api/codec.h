@@ -6,6 +6,7 @@
 
 #include "api/service.h"
 #include "base/result.h"
+#include "model/gateway_stats.h"
 #include "model/port_status.h"
 
 #include <cstdint>
@@ -34,6 +35,7 @@ struct PortStats {
 struct Stats {
     model::RelayHealth relay;
     std::vector<PortStats> ports;
+    std::optional<model::GatewayStats> network;  // of a network of our own
 };
 
 /// The fields a spec was made of.

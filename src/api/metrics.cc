@@ -9,6 +9,7 @@ namespace rk::api {
 
 namespace {
 
+using model::GatewayStats;
 using model::PortCounters;
 using model::RelayHealth;
 
@@ -50,6 +51,45 @@ constexpr std::array<Metric<RelayHealth>, 5> kRelayMetrics = {{
      &RelayHealth::fd_limit},
 }};
 
+constexpr std::array<Metric<GatewayStats>, model::kGatewayCounters> kNetworkMetrics = {{
+    {"rootlesskit_network_held_syns", "gauge", "Connections that wait for their destination.",
+     &GatewayStats::held_syns},
+    {"rootlesskit_network_tcp_opened_total", "counter", "TCP connections to the outside.",
+     &GatewayStats::tcp_opened},
+    {"rootlesskit_network_tcp_refused_total", "counter", "TCP connections that were refused.",
+     &GatewayStats::tcp_refused},
+    {"rootlesskit_network_tcp_unreachable_total", "counter",
+     "TCP connections to what cannot be reached.", &GatewayStats::tcp_unreachable},
+    {"rootlesskit_network_tcp_timed_out_total", "counter", "TCP connections nobody answered.",
+     &GatewayStats::tcp_timed_out},
+    {"rootlesskit_network_syns_dropped_total", "counter", "TCP connections dropped at a limit.",
+     &GatewayStats::syn_dropped},
+    {"rootlesskit_network_udp_flows", "gauge", "UDP flows to the outside that are open now.",
+     &GatewayStats::udp_flows},
+    {"rootlesskit_network_udp_opened_total", "counter", "UDP flows to the outside.",
+     &GatewayStats::udp_opened},
+    {"rootlesskit_network_udp_dropped_total", "counter", "Datagrams that were dropped.",
+     &GatewayStats::udp_dropped},
+    {"rootlesskit_network_dns_udp_total", "counter", "DNS queries over UDP.",
+     &GatewayStats::dns_udp},
+    {"rootlesskit_network_dns_tcp_total", "counter", "DNS connections over TCP.",
+     &GatewayStats::dns_tcp},
+    {"rootlesskit_network_dns_failed_total", "counter", "DNS queries nobody answered.",
+     &GatewayStats::dns_failed},
+    {"rootlesskit_network_echo_sent_total", "counter", "Echo requests to the outside.",
+     &GatewayStats::echo_sent},
+    {"rootlesskit_network_echo_answered_total", "counter", "Echo requests that were answered.",
+     &GatewayStats::echo_answered},
+    {"rootlesskit_network_echo_lost_total", "counter", "Echo requests that were not.",
+     &GatewayStats::echo_lost},
+    {"rootlesskit_network_denied_total", "counter", "Connections, flows and echo requests denied.",
+     &GatewayStats::denied},
+    {"rootlesskit_network_sent_bytes_total", "counter", "Bytes from the namespace.",
+     &GatewayStats::bytes_out},
+    {"rootlesskit_network_received_bytes_total", "counter", "Bytes to the namespace.",
+     &GatewayStats::bytes_in},
+}};
+
 std::string label_value(std::string_view text) {
     std::string escaped;
     for (const char c : text) {
@@ -77,6 +117,16 @@ std::string info_line(const Info& info) {
                label_value(info.version), label_value(info.api_version),
                label_value(info.network ? info.network->driver : ""),
                label_value(info.port ? info.port->driver : ""));
+}
+
+template <typename Source, std::size_t kCount>
+std::string plain_lines(const std::array<Metric<Source>, kCount>& metrics, const Source& source) {
+    std::string text;
+    for (const Metric<Source>& metric : metrics) {
+        text += heading(metric.name, metric.type, metric.help);
+        text += fmt::format("{} {}\n", metric.name, source.*metric.value);
+    }
+    return text;
 }
 
 std::string port_labels(const PortStats& port) {
@@ -112,9 +162,9 @@ std::string render_metrics(const Info& info, const Stats* stats) {
     }
     text += heading("rootlesskit_relay_running", "gauge", "Whether the relay process runs.");
     text += fmt::format("rootlesskit_relay_running {}\n", stats->relay.running ? 1 : 0);
-    for (const Metric<RelayHealth>& metric : kRelayMetrics) {
-        text += heading(metric.name, metric.type, metric.help);
-        text += fmt::format("{} {}\n", metric.name, stats->relay.*metric.value);
+    text += plain_lines(kRelayMetrics, stats->relay);
+    if (stats->network) {
+        text += plain_lines(kNetworkMetrics, *stats->network);
     }
     return text + port_lines(stats->ports);
 }

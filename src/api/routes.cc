@@ -9,6 +9,7 @@
 #include "api/routes.h"
 
 #include "api/codec.h"
+#include "api/egress_codec.h"
 #include "api/metrics.h"
 #include "base/text.h"
 
@@ -18,6 +19,7 @@
 #include <array>
 #include <climits>
 #include <optional>
+#include <utility>
 
 namespace rk::api {
 
@@ -160,9 +162,24 @@ std::vector<model::PortStatus> sorted_ports(const drivers::PortDriver& ports) {
     return list;
 }
 
-Result<Stats> gather_stats(drivers::PortDriver& ports) {
-    drivers::PortDriverStats stats = TRY(ports.stats());
-    return Stats{stats.health, join_stats(stats.ports, sorted_ports(ports))};
+// Ports and network each where there are any.
+Result<Stats> gather_stats(const Service& service) {
+    Stats all;
+    if (service.network_stats) {
+        const NetworkStats network = TRY(service.network_stats());
+        all.relay = network.relay;
+        all.network = network.gateway;
+    }
+    if (service.ports != nullptr) {
+        const drivers::PortDriverStats ports = TRY(service.ports->stats());
+        all.relay = ports.health;
+        all.ports = join_stats(ports.ports, sorted_ports(*service.ports));
+    }
+    return all;
+}
+
+bool counts_anything(const Service& service) {
+    return service.ports != nullptr || service.network_stats;
 }
 
 Result<std::int64_t> parse_id(std::string_view text) {
@@ -189,6 +206,9 @@ Info current_info(const Service& service) {
     }
     if (service.helper) {
         info.helper = service.helper();
+    }
+    if (info.network && service.network_extra) {
+        info.network->extra = service.network_extra();
     }
     return info;
 }
@@ -230,7 +250,7 @@ Response remove_port(const Service& service, std::string_view id_text) {
 }
 
 Response get_stats(const Service& service) {
-    const auto stats = gather_stats(*service.ports);
+    const auto stats = gather_stats(service);
     return stats ? json_response(200, encode_stats(*stats))
                  : error_response(500, stats.error().message);
 }
@@ -238,11 +258,11 @@ Response get_stats(const Service& service) {
 Response get_metrics(const Service& service) {
     Response response;
     response.content_type = kMetricsType;
-    if (service.ports == nullptr) {
+    if (!counts_anything(service)) {
         response.body = render_metrics(current_info(service), nullptr);
         return response;
     }
-    const auto stats = gather_stats(*service.ports);
+    const auto stats = gather_stats(service);
     if (!stats) {
         return error_response(500, stats.error().message);
     }
@@ -250,34 +270,85 @@ Response get_metrics(const Service& service) {
     return response;
 }
 
+Response get_egress(const Service& service) {
+    const auto rules = service.egress->list();
+    return rules ? json_response(200, encode_egress_list(*rules))
+                 : error_response(500, rules.error().message);
+}
+
+Response add_egress(const Service& service, const Request& request) {
+    const auto rule = decode_egress_request(request.body);
+    if (!rule) {
+        return error_response(400, rule.error().message);
+    }
+    const auto added = service.egress->add(*rule);
+    return added ? json_response(201, encode_egress(*added))
+                 : error_response(400, added.error().message);
+}
+
+Response remove_egress(const Service& service, std::string_view id_text) {
+    const auto id = parse_id(id_text);
+    if (!id) {
+        return error_response(400, id.error().message);
+    }
+    if (!std::in_range<std::uint32_t>(*id)) {
+        return error_response(400, fmt::format("unknown id: {}", *id));
+    }
+    const auto removed = service.egress->remove(static_cast<std::uint32_t>(*id));
+    return removed ? Response{} : error_response(400, removed.error().message);
+}
+
 // ---- The table ----
 
-enum class Resource { kInfo, kPorts, kPort, kStats, kMetrics };
+enum class Resource { kInfo, kPorts, kPort, kEgress, kEgressRule, kStats, kMetrics };
+// Without what a resource is about, it answers 400.
+enum class Needs { kNothing, kPorts, kEgress, kCounters };
 
 struct Route {
     Resource resource;
-    std::string_view path;     // kPort: what stands before the ID
+    std::string_view path;     // ends in "/" where an ID follows
     std::string_view methods;  // as in Allow
-    bool needs_driver;
+    Needs needs;
 };
-constexpr std::array<Route, 5> kRoutes = {{
-    {Resource::kInfo, "/v1/info", "GET", false},
-    {Resource::kPorts, "/v1/ports", "GET, POST", true},
-    {Resource::kPort, "/v1/ports/", "DELETE", true},
-    {Resource::kStats, "/v1/stats", "GET", true},
-    {Resource::kMetrics, "/metrics", "GET", false},
+constexpr std::array<Route, 7> kRoutes = {{
+    {Resource::kInfo, "/v1/info", "GET", Needs::kNothing},
+    {Resource::kPorts, "/v1/ports", "GET, POST", Needs::kPorts},
+    {Resource::kPort, "/v1/ports/", "DELETE", Needs::kPorts},
+    {Resource::kEgress, "/v1/egress", "GET, POST", Needs::kEgress},
+    {Resource::kEgressRule, "/v1/egress/", "DELETE", Needs::kEgress},
+    {Resource::kStats, "/v1/stats", "GET", Needs::kCounters},
+    {Resource::kMetrics, "/metrics", "GET", Needs::kNothing},
 }};
 
 std::optional<Route> find_route(std::string_view path) {
     for (const Route& route : kRoutes) {
-        const bool has_id = route.resource == Resource::kPort && path.starts_with(route.path) &&
+        const bool takes_id = route.path.ends_with('/');
+        const bool has_id = takes_id && path.starts_with(route.path) &&
                             path.size() > route.path.size() &&
                             path.find('/', route.path.size()) == std::string_view::npos;
-        if (has_id || (route.resource != Resource::kPort && path == route.path)) {
+        if (has_id || (!takes_id && path == route.path)) {
             return route;
         }
     }
     return std::nullopt;
+}
+
+// What is missing, as the error's message; empty where nothing is.
+std::string_view missing(Needs needs, const Service& service) {
+    constexpr std::string_view kNoPorts = "no PortDriver is available";
+    switch (needs) {
+        case Needs::kNothing:
+            return {};
+        case Needs::kPorts:
+            return service.ports == nullptr ? kNoPorts : "";
+        case Needs::kCounters:
+            return counts_anything(service) ? "" : kNoPorts;
+        case Needs::kEgress:
+            return service.egress == nullptr
+                       ? "this network has no egress policy, only --net=builtin has one"
+                       : "";
+    }
+    return {};
 }
 
 bool allows(const Route& route, std::string_view method) {
@@ -298,6 +369,10 @@ Response dispatch(const Route& route, std::string_view path, const Request& requ
             return request.method == "POST" ? add_port(service, request) : get_ports(service);
         case Resource::kPort:
             return remove_port(service, path.substr(route.path.size()));
+        case Resource::kEgress:
+            return request.method == "POST" ? add_egress(service, request) : get_egress(service);
+        case Resource::kEgressRule:
+            return remove_egress(service, path.substr(route.path.size()));
         case Resource::kStats:
             return get_stats(service);
         case Resource::kMetrics:
@@ -335,8 +410,8 @@ Response respond(const Request& request, const Service& service) {
         response.headers = {{"Allow", std::string(route->methods)}};
         return response;
     }
-    if (route->needs_driver && service.ports == nullptr) {
-        return error_response(400, "no PortDriver is available");
+    if (const std::string_view what = missing(route->needs, service); !what.empty()) {
+        return error_response(400, what);
     }
     return dispatch(*route, target->path, request, service);
 }

@@ -2,11 +2,14 @@
 #pragma once
 
 #include "base/result.h"
+#include "drivers/network/egress_control.h"
 #include "drivers/port/port_driver.h"
+#include "model/gateway_stats.h"
 #include "model/network_info.h"
 #include "model/port_status.h"
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,14 +33,26 @@ struct Info {
     std::string api_version{kApiVersion};
 };
 
+/// What a network of our own counts.
+struct NetworkStats {
+    model::RelayHealth relay;
+    model::GatewayStats gateway;
+};
+
 /// What the API serves, as the parent sees it. `ports` is null with the port drivers none and
 /// implicit ("no PortDriver is available"); where it is not, what it says of itself replaces
-/// `info.port`, as `helper` replaces `info.helper`.
+/// `info.port`, as `helper` replaces `info.helper`. What is borrowed outlives the server.
 struct Service {
     Info info;
-    drivers::PortDriver* ports = nullptr;  // borrowed, outlives the server
+    drivers::PortDriver* ports = nullptr;
     /// How the network driver's helper is now; null where there is none.
-    std::function<model::HelperHealth()> helper;
+    std::function<model::HelperHealth()> helper{};
+    /// Null where the network has no egress policy.
+    drivers::EgressControl* egress = nullptr;
+    /// Empty where the network counts nothing.
+    std::function<Result<NetworkStats>()> network_stats{};
+    /// networkDriver.extra, asked for anew each time; empty where there is none.
+    std::function<std::map<std::string, std::string>()> network_extra{};
 };
 
 }  // namespace rk::api

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct NetworkInfo {
     std::string child_ip;           // "" = unknown, or it may change
     bool dynamic_child_ip = false;  // it may change
     bool ipv6 = false;
+    std::map<std::string, std::string> extra{};  // how it works at the moment; for people
 
     friend bool operator==(const NetworkInfo&, const NetworkInfo&) = default;
 };

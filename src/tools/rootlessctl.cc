@@ -2,6 +2,7 @@
 #include "tools/rootlessctl.h"
 
 #include "api/client.h"
+#include "api/egress_codec.h"
 #include "base/text.h"
 #include "sys/file.h"
 #include "tools/rootlessctl_text.h"
@@ -100,7 +101,9 @@ Result<std::int64_t> parse_id(std::string_view text) {
     return negative ? -value : value;
 }
 
-Result<void> remove_ports(const Context& context) {
+// All are looked at before the first is removed.
+Result<void> remove_by_id(const Context& context,
+                          Result<void> (api::Client::*remove)(std::int64_t)) {
     if (context.flags.arguments().empty()) {
         return fail("no ID specified");
     }
@@ -110,10 +113,56 @@ Result<void> remove_ports(const Context& context) {
     }
     api::Client client = TRY(open_client(context));
     for (const std::int64_t id : ids) {
-        TRY(client.remove_port(id));
+        TRY((client.*remove)(id));
         TRY(print_line(fmt::format("{}", id)));
     }
     return {};
+}
+
+Result<void> remove_ports(const Context& context) {
+    return remove_by_id(context, &api::Client::remove_port);
+}
+
+Result<void> list_egress(const Context& context) {
+    api::Client client = TRY(open_client(context));
+    const std::string body = TRY(client.get("/v1/egress"));
+    if (!context.flags.boolean("json")) {
+        return print(render_egress(TRY(api::decode_egress_list(body))));
+    }
+    for (const std::string& one : TRY(api::split_array(body))) {
+        TRY(print_line(one));
+    }
+    return {};
+}
+
+Result<void> add_egress(const Context& context) {
+    const std::vector<std::string>& words = context.flags.arguments();
+    if (words.empty() || (words[0] != "deny" && words[0] != "allow")) {
+        return fail("the first argument must be \"deny\" or \"allow\"");
+    }
+    if (words.size() < 2) {
+        return fail("no rule specified");
+    }
+    const auto action =
+        words[0] == "deny" ? model::EgressAction::kDeny : model::EgressAction::kAllow;
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        TRY(model::EgressRule::parse(action, words[i]));
+    }
+    api::Client client = TRY(open_client(context));
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        const std::string body = TRY(client.add_egress(words[0], words[i]));
+        if (context.flags.boolean("json")) {
+            TRY(print_line(body));
+            continue;
+        }
+        const api::EgressRecord added = TRY(api::decode_egress(body));
+        TRY(print_line(fmt::format("{}", added.id)));
+    }
+    return {};
+}
+
+Result<void> remove_egress(const Context& context) {
+    return remove_by_id(context, &api::Client::remove_egress);
 }
 
 Result<void> show_info(const Context& context) {
@@ -141,8 +190,8 @@ Result<void> show_stats(const Context& context) {
 using Handler = Result<void> (*)(const Context&);
 
 // In the order of control_commands().
-constexpr std::array<Handler, 5> kHandlers = {list_ports, add_ports, remove_ports, show_info,
-                                              show_stats};
+constexpr std::array<Handler, 8> kHandlers = {list_ports, add_ports,     remove_ports, list_egress,
+                                              add_egress, remove_egress, show_info,    show_stats};
 
 int fatal(std::string_view message) {
     std::fputs(fmt::format("error: {}\n", message).c_str(), stderr);

@@ -36,6 +36,11 @@ constexpr auto kCommands = std::to_array<ControlCommand>({
     {"list-ports", "list published ports", "", kJsonFlags},
     {"add-ports", "publish ports, e.g. \"127.0.0.1:8080:80/tcp\"", "SPEC...", kJsonFlags},
     {"remove-ports", "remove published ports by their IDs", "ID...", kNoFlags},
+    {"list-egress", "list the rules for destinations that may be reached from inside", "",
+     kJsonFlags},
+    {"add-egress", "deny or allow destinations, e.g. \"deny 10.0.0.0/8:1-1023/tcp\"",
+     "ACTION RULE...", kJsonFlags},
+    {"remove-egress", "remove such rules by their IDs", "ID...", kNoFlags},
     {"info", "show what is running", "", kJsonFlags},
     {"stats", "show what was counted for each port", "", kStatsFlags},
 });

@@ -65,6 +65,20 @@ const model::PortCounters* counters_of(const api::Stats* stats, int id) {
     return nullptr;
 }
 
+std::string network_lines(const model::GatewayStats& n) {
+    return fmt::format(
+        "Network: {} bytes out, {} in\n"
+        "  TCP: {} opened, {} held, {} refused, {} unreachable, {} timed out, {} dropped\n"
+        "  UDP: {} flows, {} opened, {} datagrams dropped\n"
+        "  DNS: {} over UDP, {} over TCP, {} failed\n"
+        "  Echo: {} sent, {} answered, {} lost\n"
+        "  Egress rules: {} denied\n",
+        short_number(static_cast<double>(n.bytes_out)),
+        short_number(static_cast<double>(n.bytes_in)), n.tcp_opened, n.held_syns, n.tcp_refused,
+        n.tcp_unreachable, n.tcp_timed_out, n.syn_dropped, n.udp_flows, n.udp_opened, n.udp_dropped,
+        n.dns_udp, n.dns_tcp, n.dns_failed, n.echo_sent, n.echo_answered, n.echo_lost, n.denied);
+}
+
 // What a counter grew by in a second; it starts anew with the relay process.
 std::string rate(std::uint64_t now, std::uint64_t before, double seconds) {
     const double grown = now >= before ? static_cast<double>(now - before) : 0;
@@ -111,6 +125,15 @@ std::string render_ports(const std::vector<api::PortRecord>& ports) {
     return render_table(rows);
 }
 
+std::string render_egress(const std::vector<api::EgressRecord>& rules) {
+    std::vector<std::vector<std::string>> rows = {{"ID", "ACTION", "RULE", "SOURCE", "HITS"}};
+    for (const api::EgressRecord& rule : rules) {
+        rows.push_back({fmt::format("{}", rule.id), rule.action, rule.rule, rule.source,
+                        fmt::format("{}", rule.hits)});
+    }
+    return render_table(rows);
+}
+
 std::string render_info(const api::Info& info) {
     std::string text = fmt::format(
         "- REST API version: {}\n- Implementation version: {}\n- State Directory: {}\n"
@@ -126,6 +149,9 @@ std::string render_info(const api::Info& info) {
             text += fmt::format("  - Helper: {}, started again {} times\n",
                                 info.helper->running ? "running" : "not running",
                                 info.helper->restarts);
+        }
+        for (const auto& [key, value] : info.network->extra) {
+            text += fmt::format("  - {}: {}\n", key, value);
         }
     }
     if (info.port) {
@@ -160,6 +186,9 @@ std::string render_stats(const api::Stats& stats, const api::Stats* before, doub
                                  relay.pid, relay.restarts, relay.open_connections, relay.udp_flows,
                                  relay.open_fds, relay.fd_limit)
                            : "Relay: not running\n";
+    if (stats.network) {
+        text += network_lines(*stats.network);
+    }
     std::vector<std::vector<std::string>> rows = {
         {"ID", "PORT", "ACTIVE", "ACCEPTED", "REFUSED", "ERRORS", "DROPPED", "IN", "OUT"}};
     if (before != nullptr) {

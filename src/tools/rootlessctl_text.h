@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/codec.h"
+#include "api/egress_codec.h"
 
 #include <string>
 #include <string_view>
@@ -18,10 +19,14 @@ namespace rk::tools {
 /// The table of `list-ports`.
 [[nodiscard]] std::string render_ports(const std::vector<api::PortRecord>& ports);
 
+/// The table of `list-egress`.
+[[nodiscard]] std::string render_egress(const std::vector<api::EgressRecord>& rules);
+
 /// The list of `info`.
 [[nodiscard]] std::string render_info(const api::Info& info);
 
-/// The tables of `stats`. With `before`, taken `seconds` earlier, there are rates, too.
+/// The tables of `stats`, and what the network counted. With `before`, taken `seconds` earlier,
+/// there are rates, too.
 [[nodiscard]] std::string render_stats(const api::Stats& stats, const api::Stats* before = nullptr,
                                        double seconds = 0);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both halves of the codec. A spec that was read survives being written and read again.
 #include "api/codec.h"
+#include "api/egress_codec.h"
 #include "api/json_scan.h"
 
 #include <cstdlib>
@@ -21,6 +22,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             std::abort();
         }
     }
+    const auto rule = rk::api::decode_egress_request(text);
+    if (rule) {
+        const auto again = rk::api::decode_egress_request(rk::api::encode_egress_request(
+            rk::model::egress_action_text(rule->action), rule->text()));
+        if (!again || !(*again == *rule)) {
+            std::abort();
+        }
+    }
+    static_cast<void>(rk::api::decode_egress(text));
+    static_cast<void>(rk::api::decode_egress_list(text));
     static_cast<void>(rk::api::decode_status(text));
     static_cast<void>(rk::api::decode_statuses(text));
     static_cast<void>(rk::api::decode_error(text));

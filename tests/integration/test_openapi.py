@@ -35,6 +35,10 @@ def walk(api, with_ports):
         assert check_metrics(api.ask("GET", "/metrics").body) == {"rootlesskit_info": 1}
     for bad in ("", "{", "[]", '{"proto":"x"}', '{"parentPort":"80"}'):
         assert api.ask("POST", "/v1/ports", bad).status == 400
+    # Only the builtin network has a policy; its tests are in test_egress.py.
+    assert api.ask("GET", "/v1/egress").status == 400
+    assert api.ask("POST", "/v1/egress", {"action": "deny", "rule": "::/0"}).status == 400
+    assert api.ask("DELETE", "/v1/egress/1", known_as="/v1/egress/{id}").status == 400
     for bad in ("abc", "99", "-1"):
         assert api.ask("DELETE", f"/v1/ports/{bad}", known_as="/v1/ports/{id}").status == 400
 

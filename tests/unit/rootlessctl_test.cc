@@ -34,12 +34,41 @@ TEST(RootlessctlText, Info) {
         "- REST API version: 1.1.2\n- Implementation version: 3.3.0\n- State Directory: /path\n"
         "- Child PID: 123\n";
     EXPECT_EQ(render_info(info), head);
-    info.network = api::NetworkInfo{"slirp4netns", {"10.0.2.3"}, "10.0.2.100", false, false};
+    info.network =
+        api::NetworkInfo{"slirp4netns", {"10.0.2.3"}, "10.0.2.100", false, false, {{"m", "n"}}};
     info.port = drivers::PortDriverInfo{"builtin", {"tcp", "udp"}, false, {{"a", "b"}}};
     EXPECT_EQ(render_info(info), head +
                                      "- Network Driver: slirp4netns\n  - DNS: [10.0.2.3]\n"
-                                     "  - IP: 10.0.2.100\n- Port Driver: builtin\n"
+                                     "  - IP: 10.0.2.100\n  - m: n\n- Port Driver: builtin\n"
                                      "  - Supported protocols: [tcp udp]\n  - a: b\n");
+}
+
+TEST(RootlessctlText, TableOfEgressRules) {
+    EXPECT_EQ(render_egress({{1, "deny", "0.0.0.0/0", "flag", 12},
+                             {20, "allow", "[2001:db8::/32]:443/tcp", "api", 0}}),
+              "ID    ACTION    RULE                       SOURCE    HITS    \n"
+              "1     deny      0.0.0.0/0                  flag      12      \n"
+              "20    allow     [2001:db8::/32]:443/tcp    api       0       \n");
+}
+
+TEST(RootlessctlText, WhatTheNetworkCounted) {
+    api::Stats stats;
+    EXPECT_EQ(render_stats(stats).find("Network:"), std::string::npos);
+    model::GatewayStats& network = stats.network.emplace();
+    network.bytes_out = 1200;
+    network.tcp_opened = 3;
+    network.dns_failed = 4;
+    network.denied = 5;
+    const std::string text = render_stats(stats);
+    EXPECT_NE(text.find("Network: 1.2k bytes out, 0 in\n"
+                        "  TCP: 3 opened, 0 held, 0 refused, 0 unreachable, 0 timed out, "
+                        "0 dropped\n"
+                        "  UDP: 0 flows, 0 opened, 0 datagrams dropped\n"
+                        "  DNS: 0 over UDP, 0 over TCP, 4 failed\n"
+                        "  Echo: 0 sent, 0 answered, 0 lost\n"
+                        "  Egress rules: 5 denied\n"),
+              std::string::npos)
+        << text;
 }
 
 TEST(RootlessctlText, ShortNumbers) {
