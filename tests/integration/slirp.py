@@ -48,13 +48,14 @@ def arguments_of(pid):
 
 
 class Host:
-    """A TCP and a UDP server on a loopback address of the host that answer `pong`."""
+    """A TCP and a UDP server on an address of the host that answer `pong`; at any free ports, or
+    both at `port`."""
 
-    def __init__(self, address):
+    def __init__(self, address, port=0):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.tcp = socket.create_server((address, 0), family=family)
+        self.tcp = socket.create_server((address, port), family=family)
         self.udp = socket.socket(family, socket.SOCK_DGRAM)
-        self.udp.bind((address, 0))
+        self.udp.bind((address, port))
         self.ports = (self.tcp.getsockname()[1], self.udp.getsockname()[1])
         self.asked = []
         for serve in (self._serve_tcp, self._serve_udp):

@@ -2,7 +2,6 @@
 """--net=pasta with the real pasta (spec network.md 1, 4 and 9, mount.md 3, since-3.0.1.md)."""
 # pylint: disable=redefined-outer-name,unused-import
 import os
-import random
 import re
 import signal
 import socket
@@ -11,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import PYTHON, wait_until, which
-from netkit import ask as ask_server, free_port, host_address
-from pasta import NET, PASTA, QUIET, helper_of, info_of, need_pasta, words_of
+from netkit import ask as ask_server, host_address
+from pasta import NET, PASTA, QUIET, helper_of, info_of, low_port, need_pasta, words_of
 from slirp import COPY_UP, DETACH, Host, ask, host, inside  # noqa: F401
 
 IMPLICIT = ["--port-driver=implicit"]
@@ -188,19 +187,6 @@ def test_ipv6_has_fixed_addresses(rk, detached):
 
 
 # ---- the implicit port driver
-
-def low_port():
-    """A free port that is not ephemeral: pasta mirrors no others."""
-    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(low // 2, low)
-        with socket.socket(socket.AF_INET6) as probe:
-            try:
-                probe.bind(("::", port))
-                return port
-            except OSError:
-                continue
-
 
 @pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
 def test_implicit_publishes_what_listens_inside(rk, detached):
