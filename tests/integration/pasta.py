@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import descendants, wait_until
-from openapi import Api
+from openapi import Api, Document
 
 PASTA_DIR = Path(os.environ.get("RK_PASTA_DIR", "/usr/local/lib/rootlesskit-test/passt"))
 PASTA = str(PASTA_DIR / "pasta")
@@ -44,7 +44,7 @@ def helper_of(running, other_than=None):
 
 def info_of(running):
     """GET /v1/info."""
-    api = Api(running.state / "api.sock")
+    api = Api(running.state / "api.sock", Document())
     try:
         return api.ask("GET", "/v1/info").json()
     finally:

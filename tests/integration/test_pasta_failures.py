@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import PYTHON, copy_of, descendants, gone, wait_until, which
-from pasta import NET, PASTA, QUIET, helper_of, need_pasta, pastas_of, words_of
+from pasta import NET, PASTA, QUIET, helper_of, info_of, need_pasta, pastas_of, words_of
 from slirp import ASK, COPY_UP, DETACH, host, inside  # noqa: F401
 
 # A failing start must be told within this time (seconds), whatever the helper does.
@@ -22,6 +22,10 @@ FAKE_QUIET = ["--net=pasta", "--disable-host-loopback"]
 @pytest.fixture(autouse=True)
 def needs_pasta():
     need_pasta()
+
+
+def health(running):
+    return info_of(running)["networkDriver"]["helper"]
 
 
 def fake(rk, text, name="pasta"):
@@ -132,11 +136,13 @@ def test_a_killed_pasta_is_started_again(rk, host, detached):
     for number in range(1, 4):
         first = helper_of(running)
         os.kill(first, signal.SIGKILL)
+        wait_until(lambda old=first: health(running)["pid"] != old, timeout=1, what="bad health")
         wait_until(lambda n=number: running.err.count("pasta ended (signal: killed") == n,
                    timeout=1, what="a line about its death")
         wait_until(lambda n=number: running.err.count("pasta runs again") == n,
                    what="the next pasta")
-        assert helper_of(running) != first
+        assert health(running) == {"running": True, "pid": helper_of(running),
+                                   "restarts": number}
         os.write(write_end, b"go\n")
         wait_until(lambda n=number: running.out.count("pong") == n + 1,
                    what=f"the network after restart {number}")
