@@ -150,7 +150,7 @@ class FrameRelay {
         return watch(EPOLL_CTL_MOD, stream_, EPOLLIN | (wanted ? kOut : 0U));
     }
 
-    Result<void> watch(int operation, sys::FdRef fd, std::uint32_t events) const {
+    [[nodiscard]] Result<void> watch(int operation, sys::FdRef fd, std::uint32_t events) const {
         epoll_event event{};
         event.events = events;
         event.data.fd = fd.number();

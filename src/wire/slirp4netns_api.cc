@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cerrno>
 #include <utility>
 
 namespace rk::wire {
@@ -16,6 +17,10 @@ using Json = nlohmann::ordered_json;
 
 std::string dump(const Json& value) {
     return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+tl::unexpected<Error> malformed(const char* why) {
+    return fail(Error{why, EPROTO});
 }
 
 std::string request(std::string_view execute, Json arguments) {
@@ -39,11 +44,11 @@ std::string go_map(const Json& object) {
 // The reply where it is no error.
 Result<Json> answer(std::string_view reply) {
     if (reply.size() > kMaxSlirp4netnsReply) {
-        return fail("slirp4netns: a reply of {} bytes", reply.size());
+        return malformed("slirp4netns: the reply is too long");
     }
     Json object = Json::parse(reply, nullptr, false);
     if (!object.is_object()) {
-        return fail("slirp4netns: the reply is no JSON object");
+        return malformed("slirp4netns: the reply is no JSON object");
     }
     if (const auto error = object.find("error"); error != object.end()) {
         return fail("reply.Error: {}", error->is_object() ? go_map(*error) : dump(*error));
@@ -56,7 +61,7 @@ Result<Json> returned(std::string_view reply) {
     const Json object = TRY(answer(reply));
     const auto found = object.find("return");
     if (found == object.end() || !found->is_object()) {
-        return fail("slirp4netns: the reply has neither a result nor an error");
+        return malformed("slirp4netns: the reply has neither a result nor an error");
     }
     return *found;
 }
@@ -65,7 +70,7 @@ Result<std::int64_t> id_in(const Json& object) {
     const auto id = object.find("id");
     if (id == object.end() || !id->is_number_integer() ||
         (id->is_number_unsigned() && !std::in_range<std::int64_t>(id->get<std::uint64_t>()))) {
-        return fail("slirp4netns: the reply has no id");
+        return malformed("slirp4netns: the reply has no id");
     }
     return id->get<std::int64_t>();
 }
@@ -101,11 +106,11 @@ Result<std::vector<std::int64_t>> decode_list_hostfwd_reply(std::string_view rep
     const Json object = TRY(answer(reply));
     const auto entries = object.find("entries");  // not under "return", unlike the others
     if (entries == object.end() || !entries->is_array()) {
-        return fail("slirp4netns: the reply has no entries");
+        return malformed("slirp4netns: the reply has no entries");
     }
     std::vector<std::int64_t> ids;
     for (const Json& entry : *entries) {
-        ids.push_back(TRY(entry.is_object() ? id_in(entry) : fail("slirp4netns: no object")));
+        ids.push_back(TRY(entry.is_object() ? id_in(entry) : malformed("slirp4netns: no object")));
     }
     return ids;
 }

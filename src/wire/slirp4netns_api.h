@@ -32,7 +32,9 @@ inline constexpr std::size_t kMaxSlirp4netnsReply = std::size_t{16} << 20U;
 [[nodiscard]] std::string encode_remove_hostfwd(std::int64_t id);
 [[nodiscard]] std::string encode_list_hostfwd();
 
-/// The ID of the new forwarding. Its refusals are "reply.Error: map[desc:bad request: ...]".
+/// The ID of the new forwarding. What is no answer at all has the code EPROTO; refusals have none
+/// and are "reply.Error: map[desc:bad request: ...]". What is no answer at all is an error with the
+/// code EPROTO.
 [[nodiscard]] Result<std::int64_t> decode_add_hostfwd_reply(std::string_view reply);
 [[nodiscard]] Result<void> decode_remove_hostfwd_reply(std::string_view reply);
 /// The IDs of all forwardings.

@@ -155,10 +155,11 @@ def test_the_relay_is_shut_in(rk, peer):
     running = rk.start_ready(*peer.quiet)
     _, relay = processes(running)
     status = Path(f"/proc/{relay}/status").read_text()
-    for line in (r"CapEff:\s+0+$", r"CapPrm:\s+0+$", r"NoNewPrivs:\s+1$"):
+    # A sanitizer needs far more system calls than the filter allows: such builds run without it.
+    filtered = "0" if "ASAN_OPTIONS" in os.environ else "2"
+    for line in (r"CapEff:\s+0+$", r"CapPrm:\s+0+$", r"NoNewPrivs:\s+1$",
+                 rf"Seccomp:\s+{filtered}$"):
         assert re.search(line, status, re.MULTILINE), status
-    if "asan" not in running.argv[0]:
-        assert re.search(r"Seccomp:\s+2$", status, re.MULTILINE), status
 
 
 # ---- failures

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 namespace rk::wire {
 namespace {
 
@@ -45,7 +47,8 @@ TEST(Slirp4netnsApi, WhatMakesNoSenseIsAnError) {
          {"", "{", "[]", "3", "{}", R"({"return":1})", R"({"return":{}})",
           R"({"return":{"id":"1"}})", R"({"return":{"id":1.5}})",
           R"({"return":{"id":18446744073709551615}})", "{\"return\":{\"id\":1}} more"}) {
-        EXPECT_FALSE(decode_add_hostfwd_reply(reply)) << reply;
+        const auto read = decode_add_hostfwd_reply(reply);
+        EXPECT_TRUE(!read && read.error().code == EPROTO) << reply;
     }
     EXPECT_FALSE(decode_remove_hostfwd_reply("{}"));
     EXPECT_FALSE(decode_list_hostfwd_reply(R"({"return":{}})"));

@@ -60,7 +60,7 @@ class NetworkDriver {
     /// Lets `loop` watch the helper. It must outlive the driver.
     [[nodiscard]] virtual Result<void> attach(loop::EventLoop& loop) = 0;
     /// Whom to tell of changes from now on; for port drivers that live in the helper.
-    virtual void when_health_changes(HealthListener /*listener*/) {}
+    virtual void when_health_changes(const HealthListener& /*listener*/) {}
 
     /// Where this is the builtin network: what the relay has to know. Else null.
     [[nodiscard]] virtual const BuiltinNetwork* builtin() const { return nullptr; }

@@ -113,8 +113,8 @@ Result<void> Pasta::attach(loop::EventLoop& loop) {
     return helper_.attach(loop);
 }
 
-void Pasta::when_health_changes(HealthListener listener) {
-    helper_.when_health_changes(std::move(listener));
+void Pasta::when_health_changes(const HealthListener& listener) {
+    helper_.when_health_changes(listener);
 }
 
 NetworkDriverInfo Pasta::info() const {

@@ -117,8 +117,8 @@ Result<void> Slirp4netns::attach(loop::EventLoop& loop) {
     return helper_.attach(loop);
 }
 
-void Slirp4netns::when_health_changes(HealthListener listener) {
-    helper_.when_health_changes(std::move(listener));
+void Slirp4netns::when_health_changes(const HealthListener& listener) {
+    helper_.when_health_changes(listener);
 }
 
 NetworkDriverInfo Slirp4netns::info() const {

@@ -139,8 +139,8 @@ void Vpnkit::on_health() const {
     }
 }
 
-void Vpnkit::when_health_changes(HealthListener listener) {
-    listener_ = std::move(listener);
+void Vpnkit::when_health_changes(const HealthListener& listener) {
+    listener_ = listener;
 }
 
 NetworkDriverInfo Vpnkit::info() const {

@@ -36,7 +36,7 @@ class Vpnkit final : public NetworkDriver {
                                                     const sys::Interrupt* interrupt) override;
     [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt) override;
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop) override;
-    void when_health_changes(HealthListener listener) override;
+    void when_health_changes(const HealthListener& listener) override;
     [[nodiscard]] NetworkDriverInfo info() const override;
     [[nodiscard]] NetworkHealth health() const override;
 

@@ -8,6 +8,8 @@
 #include "sys/process.h"
 
 #include <cerrno>
+#include <utility>
+#include <vector>
 
 #include <unistd.h>
 
@@ -46,9 +48,11 @@ Result<void> enter(const ns::TargetNamespaces& target) {
     return ::getppid() == parent ? Result<void>() : fail("the parent is gone");
 }
 
-Result<void> shut_in(sys::FdRef stream, sys::FdRef tap) {
-    const relay::SandboxState sandbox = relay::enter_sandbox(
-        {.channel = stream, .also_kept = {tap}, .filter_system_calls = kFilterSystemCalls});
+Result<void> shut_in(sys::FdRef stream, std::vector<sys::FdRef> others) {
+    const relay::SandboxState sandbox =
+        relay::enter_sandbox({.channel = stream,
+                              .also_kept = std::move(others),
+                              .filter_system_calls = kFilterSystemCalls});
     if (!sandbox.descriptors_closed) {
         return fail("sandbox: {}", sandbox.problems);  // it would hold the state directory's lock
     }
@@ -74,9 +78,9 @@ Result<void> run(const VpnkitRelayPlan& plan, sys::Fd ready) {
     TRY(ns::set_mac_address(tap, plan.device, connection.interface.mac));
     const VpnkitAddress told =
         TRY_CTX(discover_vpnkit_address(peer, connection), "ask vpnkit for an address");
+    TRY(shut_in(connection.socket, {tap, ready}));
     TRY(tell(ready, told.address.text()));
     ready.reset();
-    TRY(shut_in(connection.socket, tap));
     return relay::relay_frames(tap, connection.socket, told.received);
 }
 

@@ -9,8 +9,8 @@
 //   connects to vpnkit    in the host's mount namespace, where the socket is
 //   opens the tap         in the child's user and network namespace; gives it vpnkit's MAC
 //   learns its address    by DHCP frames of its own
-//   tells the parent      the address, as its word that it is ready
 //   shuts itself in       relay/sandbox.h: no file, no capability, a list of system calls
+//   tells the parent      the address, as its word that it is ready
 //   copies frames         relay/frame_relay.h, until an end
 //
 // vpnkit knows it by a UUID that stays the same over all restarts, and so gives the same address.

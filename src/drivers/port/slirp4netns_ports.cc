@@ -13,14 +13,11 @@ namespace rk::drivers {
 
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
-
 // It answers in microseconds, between two packets. The parent's loop stands still meanwhile, so a
 // slirp4netns that hangs must not stop it for long, least of all without being asked.
-constexpr std::chrono::milliseconds kPatience = 2s;
-constexpr std::chrono::milliseconds kTimerPatience = 100ms;
-constexpr std::chrono::milliseconds kCompareEvery = 2s;
+constexpr std::chrono::milliseconds kPatience{2000};
+constexpr std::chrono::milliseconds kTimerPatience{100};
+constexpr std::chrono::milliseconds kCompareEvery{2000};
 
 // slirp4netns says only that it could not listen. Whether we can tells why; the original had no
 // such hint. A capability on our own binary would not help it.
@@ -117,12 +114,16 @@ Result<std::string> Slirp4netnsPortDriver::ask(std::string_view request,
                                                std::chrono::milliseconds patience) {
     Slirp4netnsAnswer answer = ask_slirp4netns(parts_.api_socket, request, patience);
     if (!answer.reply && answer.received) {
-        unsure_ = true;
-        if (timer_) {
-            timer_->arm(kCompareEvery);
-        }
+        become_unsure();
     }
     return std::move(answer.reply);
+}
+
+void Slirp4netnsPortDriver::become_unsure() {
+    unsure_ = true;
+    if (timer_) {
+        timer_->arm(kCompareEvery);
+    }
 }
 
 // The ID that slirp4netns gives it.
@@ -130,7 +131,9 @@ Result<std::int64_t> Slirp4netnsPortDriver::publish(const model::PortSpec& spec)
     const wire::HostForward forward = TRY(forward_of(spec));
     const std::string reply = TRY(ask(wire::encode_add_hostfwd(forward), kPatience));
     auto id = wire::decode_add_hostfwd_reply(reply);
-    if (!id) {
+    if (!id && id.error().code == EPROTO) {
+        become_unsure();  // that was no answer
+    } else if (!id) {
         return fail(explain(std::move(id).error(), forward));
     }
     return id;

@@ -68,6 +68,7 @@ class Slirp4netnsPortDriver final : public PortDriver {
     [[nodiscard]] Result<std::int64_t> publish(const model::PortSpec& spec);
     [[nodiscard]] Result<void> unpublish(std::int64_t known_as);
     [[nodiscard]] Result<void> compare(std::chrono::milliseconds patience);
+    void become_unsure();
     void publish_missing();
     void on_timer();
 
