@@ -30,6 +30,7 @@ BRIDGES = ("dnsmasq", "scripted", "quiet", "ungranted")  # "missing" is granted,
 NETWORKS = 60  # times four /24 of 198.18.0.0/16, which is reserved for tests of networks
 LEASE = "2m"  # dnsmasq's shortest
 SMALL_MTU = 1400
+COUNTS = {"quiet": 1}  # of interfaces that are allowed
 
 
 def run(*command):
@@ -103,7 +104,7 @@ def up(top, user):
     control.mkdir()
     (control / "orders").write_text("{}")
     bridges = plan(top)
-    write_usernet([*usernet_lines(), *(f"{user} veth {bridge['name']} 50"
+    write_usernet([*usernet_lines(), *(f"{user} veth {bridge['name']} {COUNTS.get(kind, 50)}"
                                        for kind, bridge in bridges.items()
                                        if kind != "ungranted")])
     for kind in BRIDGES:

@@ -49,6 +49,15 @@ def started_early(without_server):
     return without_server
 
 
+def test_as_many_interfaces_as_are_allowed(rk, bridges, without_server):
+    """One, on this bridge, and the run above has it."""
+    quiet = bridges["quiet"]["name"]
+    wait_until(lambda: os.listdir(f"/sys/class/net/{quiet}/brif"), what="its interface")
+    assert without_server.poll() is None
+    told(rk.run(*on(bridges["quiet"]), "echo", "started"), "Quota reached",
+         f"as many interfaces as /etc/lxc/lxc-usernet allows are on the bridge {quiet} already")
+
+
 # ---- the lease
 
 def start(rk, server, *options):
