@@ -34,8 +34,7 @@ constexpr std::chrono::seconds kSendPatience{2};
 using Slots = std::vector<sys::Fd*>;
 
 Slots common_slots(Sockets& sockets) {
-    return {&sockets.netns, &sockets.nftables, &sockets.tcp4,
-            &sockets.tcp6,  &sockets.icmp4,    &sockets.icmp6};
+    return {&sockets.netns, &sockets.tcp4, &sockets.tcp6, &sockets.icmp4, &sockets.icmp6};
 }
 
 Slots worker_slots(WorkerSockets& worker) {
@@ -74,7 +73,6 @@ Result<Sockets> build(const ns::TargetNamespaces& target, const Plan& plan) {
     if (sockets.mode != QueueMode::kAcceptFirst) {
         TRY(open_queues(plan, sockets));
     }
-    sockets.nftables = std::move(netfilter).release();
     if (::setns(target.network().number(), CLONE_NEWNET) < 0) {
         return fail(errno_error(errno, "return to the child's network namespace"));
     }

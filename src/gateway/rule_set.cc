@@ -22,10 +22,8 @@ namespace {
 using sys::NetlinkMessage;
 using sys::NftRule;
 
-constexpr std::string_view kEgressChain = "egress";
 constexpr std::string_view kHoldChain = "hold";
 constexpr std::string_view kSteerChain = "steer";
-constexpr std::int32_t kEgressPriority = -310;
 constexpr std::int32_t kHoldPriority = -300;   // nft(8)'s "raw"
 constexpr std::int32_t kSteerPriority = -150;  // "mangle"
 
@@ -138,12 +136,12 @@ NetlinkMessage chain(std::string_view name, std::int32_t priority) {
     return sys::nft_new_chain(kTable, name, {.hook = NF_INET_PRE_ROUTING, .priority = priority});
 }
 
-// Made, removed and made again in one transaction, so that a failed way leaves nothing behind.
+// One transaction, so that a way that fails leaves nothing behind.
 std::vector<NetlinkMessage> rule_set(QueueMode mode, const Plan& plan) {
     std::vector<NetlinkMessage> all = {
-        sys::nft_new_table(kTable),       sys::nft_delete_table(kTable),
-        sys::nft_new_table(kTable),       chain(kEgressChain, kEgressPriority),
-        chain(kHoldChain, kHoldPriority), chain(kSteerChain, kSteerPriority),
+        sys::nft_new_table(kTable),
+        chain(kHoldChain, kHoldPriority),
+        chain(kSteerChain, kSteerPriority),
     };
     if (mode != QueueMode::kAcceptFirst) {
         all.push_back(hold_connections(mode, plan.workers));
@@ -161,13 +159,13 @@ std::vector<NetlinkMessage> rule_set(QueueMode mode, const Plan& plan) {
 }  // namespace
 
 std::string_view name_of(QueueMode mode) {
-    constexpr std::array<std::string_view, 3> kNames = {"nft-queue", "xt-nfqueue", "accept-first"};
+    constexpr std::array<std::string_view, 3> kNames = {"xt-nfqueue", "nft-queue", "accept-first"};
     return kNames.at(static_cast<std::size_t>(mode));
 }
 
 Result<QueueMode> install_rules(sys::NetlinkSocket& netfilter, const Plan& plan, QueueMode best) {
     Result<void> installed;
-    for (const QueueMode mode : {QueueMode::kNft, QueueMode::kXtables, QueueMode::kAcceptFirst}) {
+    for (const QueueMode mode : {QueueMode::kXtables, QueueMode::kNft, QueueMode::kAcceptFirst}) {
         if (mode < best) {
             continue;
         }

@@ -23,9 +23,8 @@ struct WorkerSockets {
 /// What is made once, in the gateway's network namespace, and then only used. The parent keeps it
 /// for the network's whole life, each relay process inherits it.
 struct Sockets {
-    QueueMode mode = QueueMode::kNft;
+    QueueMode mode = QueueMode::kXtables;
     sys::Fd netns;     // the gateway's network namespace, which lives as long as somebody holds it
-    sys::Fd nftables;  // netlink, for changes of the policy
     sys::Fd tcp4;      // transparent listeners, for connections to everywhere
     sys::Fd tcp6;
     sys::Fd icmp4;  // raw, of the gateway's address, to send errors

@@ -12,12 +12,15 @@
 #include <string_view>
 #include <utility>
 
+#include <sys/epoll.h>
+
 namespace rk::drivers {
 
 namespace {
 
 // Milliseconds where it works; past it the kernel itself hangs.
 constexpr std::chrono::seconds kBuildTime{4};
+constexpr const char* kResolvConf = "/etc/resolv.conf";
 constexpr std::size_t kMaxResolvConf = 65536;
 
 model::IpAddress literal(std::string_view text) {
@@ -66,7 +69,7 @@ gateway::Plan plan_network(const model::Options& options) {
 
 std::vector<model::IpAddress> host_resolvers() {
     return gateway::upstream_resolvers(
-        sys::read_file("/etc/resolv.conf", kMaxResolvConf).value_or(""));
+        sys::read_file(kResolvConf, kMaxResolvConf).value_or(""));
 }
 
 }  // namespace
@@ -77,7 +80,19 @@ Result<std::unique_ptr<NetworkDriver>> BuiltinNetwork::create(
 }
 
 BuiltinNetwork::BuiltinNetwork(const model::Options& options, const Logger& log)
-    : options_(options), log_(log), plan_(plan_network(options)) {}
+    : options_(options),
+      log_(log),
+      plan_(plan_network(options)),
+      egress_(options.egress,
+              {.push = [this](const auto& rules) { return push(rules); },
+               .hits = [this] { return hits(); }}),
+      resolvers_(host_resolvers()) {}
+
+BuiltinNetwork::~BuiltinNetwork() {
+    if (loop_ != nullptr && resolv_conf_) {
+        loop_->remove(resolv_conf_->fd());
+    }
+}
 
 Result<model::NetworkSetup> BuiltinNetwork::start(const NetworkTarget& target,
                                                   const sys::Interrupt* /*interrupt*/) {
@@ -106,16 +121,64 @@ Result<void> BuiltinNetwork::wait_ready(const sys::Interrupt* interrupt) {
     return {};
 }
 
-Result<void> BuiltinNetwork::attach(loop::EventLoop& /*loop*/) {
+// A host whose files cannot be watched (its limit of inotify instances) keeps the resolvers of now.
+Result<void> BuiltinNetwork::attach(loop::EventLoop& loop) {
+    auto watch = sys::FileWatch::open(kResolvConf);
+    if (!watch) {
+        log_.warn("builtin network: changes of {} will not be seen: {}", kResolvConf,
+                  watch.error().message);
+        return {};
+    }
+    resolv_conf_ = std::move(*watch);
+    TRY(loop.add(resolv_conf_->fd(), EPOLLIN,
+                 [this](std::uint32_t /*events*/) { on_resolv_conf(); }));
+    loop_ = &loop;
     return {};
+}
+
+void BuiltinNetwork::on_resolv_conf() {
+    resolv_conf_->take();
+    std::vector<model::IpAddress> resolvers = host_resolvers();
+    if (resolvers == resolvers_) {
+        return;
+    }
+    resolvers_ = std::move(resolvers);
+    log_.debug("builtin network: {}", gateway::resolvers_message(resolvers_));
+    if (!relay_.tell) {
+        return;
+    }
+    if (const auto told = relay_.tell(gateway::resolvers_message(resolvers_)); !told) {
+        log_.warn("builtin network: the relay was not told of new resolvers: {}",
+                  told.error().message);
+    }
+}
+
+// Without a relay the rules are there for the next one, which starts with them.
+Result<void> BuiltinNetwork::push(const std::vector<model::EgressRule>& rules) {
+    return relay_.tell ? relay_.tell(wire::encode(wire::SetEgress{rules})) : Result<void>{};
+}
+
+Result<std::vector<model::EgressHits>> BuiltinNetwork::hits() const {
+    return TRY(report()).egress;
+}
+
+Result<wire::GatewayReport> BuiltinNetwork::report() const {
+    if (!relay_.report) {
+        return fail("the relay does not run");
+    }
+    return wire::decode_gateway_report(TRY(relay_.report()));
+}
+
+Result<model::GatewayStats> BuiltinNetwork::stats() const {
+    return TRY(report()).stats;
 }
 
 gateway::RelayPlan BuiltinNetwork::relay_plan() const {
     return {.plan = plan_,
             .loopback = options_.disable_host_loopback ? gateway::HostLoopback::kForbidden
                                                        : gateway::HostLoopback::kReachable,
-            .resolvers = host_resolvers(),
-            .egress = options_.egress};
+            .resolvers = resolvers_,
+            .egress = egress_.rules()};
 }
 
 NetworkDriverInfo BuiltinNetwork::info() const {

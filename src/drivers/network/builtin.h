@@ -13,12 +13,17 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "drivers/network/egress_control.h"
 #include "drivers/network/network_driver.h"
 #include "gateway/builder.h"
 #include "gateway/relay_parts.h"
+#include "model/gateway_stats.h"
 #include "model/options.h"
 #include "sys/environment.h"
+#include "sys/file_watch.h"
+#include "wire/gateway_channel.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,11 +31,19 @@
 
 namespace rk::drivers {
 
+/// How the driver reaches the relay that runs now; each call is bounded in time.
+struct RelayAccess {
+    std::function<Result<void>(const std::string& text)> tell;
+    std::function<Result<std::string>()> report;  // what the gateway within the relay tells
+};
+
 class BuiltinNetwork final : public NetworkDriver {
  public:
     /// Options and logger outlive the driver.
     [[nodiscard]] static Result<std::unique_ptr<NetworkDriver>> create(
         const model::Options& options, const sys::Environment& environment, const Logger& log);
+
+    ~BuiltinNetwork() override;
 
     [[nodiscard]] Result<model::NetworkSetup> start(const NetworkTarget& target,
                                                     const sys::Interrupt* interrupt) override;
@@ -40,18 +53,34 @@ class BuiltinNetwork final : public NetworkDriver {
     [[nodiscard]] NetworkDriverInfo info() const override;
     [[nodiscard]] NetworkHealth health() const override;
 
-    /// After wait_ready(): what the relay is made of.
+    /// After wait_ready(): what the relay is made of, as it stands now.
     [[nodiscard]] const gateway::Sockets& sockets() const { return sockets_; }
     [[nodiscard]] gateway::RelayPlan relay_plan() const;
+    /// From now on changes are told to the relay.
+    void use_relay(RelayAccess access) { relay_ = std::move(access); }
+
+    /// The egress policy; changes reach the relay at once.
+    [[nodiscard]] EgressControl& egress() { return egress_; }
+    /// What the gateway counts.
+    [[nodiscard]] Result<model::GatewayStats> stats() const;
 
  private:
     BuiltinNetwork(const model::Options& options, const Logger& log);
+    [[nodiscard]] Result<void> push(const std::vector<model::EgressRule>& rules);
+    [[nodiscard]] Result<std::vector<model::EgressHits>> hits() const;
+    [[nodiscard]] Result<wire::GatewayReport> report() const;
+    void on_resolv_conf();
 
     const model::Options& options_;
     const Logger& log_;
     gateway::Plan plan_;
     std::optional<gateway::Builder> builder_;
     gateway::Sockets sockets_;
+    RelayAccess relay_;
+    EgressRules egress_;
+    std::vector<model::IpAddress> resolvers_;
+    std::optional<sys::FileWatch> resolv_conf_;
+    loop::EventLoop* loop_ = nullptr;
 };
 
 }  // namespace rk::drivers
