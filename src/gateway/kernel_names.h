@@ -15,6 +15,9 @@ inline constexpr std::string_view kTable = "rootlesskit";
 /// All packets from kDevice are delivered locally by this routing table.
 inline constexpr std::uint32_t kRoutingTable = 100;
 inline constexpr std::uint32_t kRulePriority = 100;
+/// For what the gateway sends itself (IPv4): first the ways out, then what is local.
+inline constexpr std::uint32_t kMainPriority = 200;
+inline constexpr std::uint32_t kLocalPriority = 300;
 /// Port of the transparent sockets. What is sent to it is treated like any other destination.
 inline constexpr std::uint16_t kProxyPort = 1;
 inline constexpr std::uint16_t kDnsPort = 53;

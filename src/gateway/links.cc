@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <string>
 
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
@@ -65,6 +66,23 @@ Result<void> route_everything_here(sys::NetlinkSocket& routing, std::uint8_t fam
     return {};
 }
 
+// IPv4 answers an echo request only from an address that the table `local` has, whatever other
+// tables say (ip_route_output_key_hash_rcu, __ip_dev_find). So every address has to be there, too,
+// and the table must no longer come first: it would keep here what is sent to the namespace.
+Result<void> answer_from_every_address(sys::NetlinkSocket& routing) {
+    const auto rule = [](std::uint32_t priority, std::uint32_t table) {
+        return sys::RoutingRule{
+            .family = AF_INET, .priority = priority, .table = table, .mark = 0, .interface = {}};
+    };
+    TRY_CTX(routing.create(sys::add_rule(rule(kMainPriority, RT_TABLE_MAIN))),
+            "add a routing rule");
+    TRY_CTX(routing.create(sys::add_rule(rule(kLocalPriority, RT_TABLE_LOCAL))),
+            "add a routing rule");
+    TRY_CTX(routing.request(sys::remove_rule(rule(0, RT_TABLE_LOCAL))), "remove a routing rule");
+    TRY_CTX(routing.create(sys::add_local_default(AF_INET, RT_TABLE_LOCAL)), "add the local route");
+    return {};
+}
+
 Result<void> add_address(sys::NetlinkSocket& routing, unsigned index,
                          const model::IpAddress& address, std::uint8_t prefix) {
     TRY_CTX(routing.create(sys::add_address(index, address, prefix)), "add address {}/{}",
@@ -99,6 +117,7 @@ Result<void> set_up_gateway_link(sys::NetlinkSocket& routing, const Plan& plan) 
     TRY_CTX(routing.request(sys::set_link_up(sys::kLoopbackIndex)), "bring up lo");
     TRY_CTX(routing.request(sys::set_link_up(index)), "bring up {}", kDevice);
     TRY(set_up_family(routing, index, plan.v4));
+    TRY(answer_from_every_address(routing));
     return plan.v6 ? set_up_family(routing, index, *plan.v6) : Result<void>{};
 }
 

@@ -125,13 +125,26 @@ NetlinkMessage add_local_default(std::uint8_t family, std::uint32_t table) {
     return message;
 }
 
-NetlinkMessage add_rule(const RoutingRule& rule) {
+namespace {
+
+NetlinkMessage rule_request(std::uint16_t type, std::uint16_t flags, const RoutingRule& rule) {
     fib_rule_hdr body{};
     body.family = rule.family;
     body.table = static_cast<std::uint8_t>(rule.table);
     body.action = FR_ACT_TO_TBL;
-    NetlinkMessage message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+    NetlinkMessage message(type, flags);
     message.body(body).u32(FRA_PRIORITY, rule.priority).u32(FRA_TABLE, rule.table);
+    return message;
+}
+
+}  // namespace
+
+NetlinkMessage remove_rule(const RoutingRule& rule) {
+    return rule_request(RTM_DELRULE, 0, rule);
+}
+
+NetlinkMessage add_rule(const RoutingRule& rule) {
+    NetlinkMessage message = rule_request(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
     if (rule.mark != 0) {
         message.u32(FRA_FWMARK, rule.mark);
     }

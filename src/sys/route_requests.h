@@ -49,5 +49,7 @@ struct RoutingRule {
 };
 /// ip [-6] rule add [fwmark MARK] [iif INTERFACE] lookup TABLE priority PRIORITY
 [[nodiscard]] NetlinkMessage add_rule(const RoutingRule& rule);
+/// ip [-6] rule del lookup TABLE priority PRIORITY; mark and interface are not looked at.
+[[nodiscard]] NetlinkMessage remove_rule(const RoutingRule& rule);
 
 }  // namespace rk::sys
