@@ -46,6 +46,7 @@ class HelperSupervisor {
     ~HelperSupervisor();
 
     [[nodiscard]] Result<void> start(HelperPlan plan);
+    /// Also a second time.
     [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt);
     /// The loop must outlive this object.
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop);

@@ -102,11 +102,7 @@ Result<model::NetworkSetup> Pasta::start(const NetworkTarget& target,
 }
 
 Result<void> Pasta::wait_ready(const sys::Interrupt* interrupt) {
-    if (!ready_) {
-        TRY(helper_.wait_ready(interrupt));
-        ready_ = true;
-    }
-    return {};
+    return helper_.wait_ready(interrupt);
 }
 
 Result<void> Pasta::attach(loop::EventLoop& loop) {

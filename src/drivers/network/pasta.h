@@ -54,7 +54,6 @@ class Pasta final : public NetworkDriver {
     sys::RunningProgram probe_;  // pasta --help
     model::NetworkSetup setup_;
     HelperSupervisor helper_;
-    bool ready_ = false;
 };
 
 }  // namespace rk::drivers

@@ -106,6 +106,10 @@ Result<model::NetworkSetup> Slirp4netns::start(const NetworkTarget& target,
         TRY(ns::TargetNamespaces::of_child(target.child, target.detached_netns));
     TRY(ns::create_tap(namespaces, setup_.device));
     TRY(helper_.start(std::move(plan_)));
+    if (!target.detached_netns.empty()) {
+        // The path leads through the child's mounts, which the child is about to change.
+        TRY(wait_ready(interrupt));
+    }
     return setup_;
 }
 
