@@ -70,8 +70,13 @@ constexpr std::array kRules = {
     Rule{Stage::kSetUpNetwork, "lxc-bridge-missing", rules::lxc_bridge_missing},
     Rule{Stage::kSetUpNetwork, "lxc-not-granted", rules::lxc_not_granted},
     Rule{Stage::kSetUpNetwork, "lxc-quota", rules::lxc_quota},
+    Rule{Stage::kSetUpNetwork, "pasta-missing", rules::pasta_missing},
+    Rule{Stage::kSetUpNetwork, "pasta-no-pasta", rules::pasta_no_pasta},
+    Rule{Stage::kSetUpNetwork, "pasta-too-old", rules::pasta_too_old},
     Rule{Stage::kSetUpNetwork, "tun-missing", rules::tun_missing},
     Rule{Stage::kSetUpNetwork, "tun-forbidden", rules::tun_forbidden},
+    Rule{Stage::kSetUpNetwork, "pasta-apparmor", rules::pasta_apparmor},
+    Rule{Stage::kSetUpNetwork, "pasta-gave-up", rules::pasta_gave_up},
     Rule{Stage::kSetUpNetwork, "seccomp", rules::seccomp},
 
     Rule{Stage::kSetUpChild, "apparmor-capabilities", rules::apparmor_strips_capabilities},

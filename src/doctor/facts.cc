@@ -199,6 +199,9 @@ Facts gather_facts(const Failure& failure, const FactsRequest& request) {
     if (failure.program == kLxcUserNic) {
         gather_lxc(facts.lxc, files, failure, request);
     } else if (failure.stage == Stage::kSetUpNetwork) {
+        if (failure.program == kPasta) {
+            facts.network_program = helper_facts(failure.target, search_path);
+        }
         const std::string tun = request.root + "/dev/net/tun";
         facts.tun_node = sys::lstat_path(tun).has_value();
         const Result<sys::Fd> opened = sys::open_file(tun, O_RDWR);

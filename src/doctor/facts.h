@@ -85,7 +85,8 @@ struct Facts {
     int tun_error = 0;     // errno of opening it; 0 = it can be opened
     bool tun_node = true;  // it is there
 
-    LxcFacts lxc;  // looked at where that network failed
+    LxcFacts lxc;                 // looked at where that network failed
+    HelperFacts network_program;  // of pasta, where that network failed
 
     wire::Distribution distribution = wire::Distribution::kOther;
 };

@@ -10,8 +10,9 @@
 
 namespace rk::doctor {
 
-/// Failure::program of the network driver of that name.
+/// Failure::program of the network drivers of those names.
 inline constexpr std::string_view kLxcUserNic = "lxc-user-nic";
+inline constexpr std::string_view kPasta = "pasta";
 
 /// The step of the set-up that failed.
 enum class Stage {
@@ -31,9 +32,9 @@ struct Failure {
     std::string program;  // helper program by name: "newuidmap", "newgidmap", "getsubids"
     std::string output;   // what it printed
     bool timed_out = false;
-    std::string target;    // path of the mount that failed; of lxc-user-nic: its own as given
-    std::string bridge;    // of lxc-user-nic
-    pid_t child = 0;       // the child if it still lives: its label and status are facts too
+    std::string target;  // path of the mount that failed; of a network driver: its program as given
+    std::string bridge;  // of lxc-user-nic
+    pid_t child = 0;     // the child if it still lives: its label and status are facts too
     model::IdMap uid_map;  // the maps that were asked for
     model::IdMap gid_map;
 };

@@ -27,6 +27,27 @@ std::string install_id_map_programs(wire::Distribution distribution) {
     return "install the package that contains newuidmap and newgidmap (\"uidmap\" or \"shadow\")";
 }
 
+std::string install_package(wire::Distribution distribution, std::string_view package,
+                            std::string_view program) {
+    switch (distribution) {
+        case wire::Distribution::kDebian:
+        case wire::Distribution::kUbuntu:
+            return fmt::format("sudo apt-get install {}", package);
+        case wire::Distribution::kFedora:
+        case wire::Distribution::kRhel:
+            return fmt::format("sudo dnf install {}", package);
+        case wire::Distribution::kOpensuse:
+            return fmt::format("sudo zypper install {}", package);
+        case wire::Distribution::kArch:
+            return fmt::format("sudo pacman -S {}", package);
+        case wire::Distribution::kAlpine:
+            return fmt::format("sudo apk add {}", package);
+        case wire::Distribution::kOther:
+            break;
+    }
+    return fmt::format("install the package that contains {} (\"{}\")", program, package);
+}
+
 std::string grant_file_capabilities(std::string_view newuidmap, std::string_view newgidmap) {
     const std::string uid_path = shell_word(newuidmap);
     const std::string gid_path = shell_word(newgidmap);

@@ -14,6 +14,11 @@ namespace rk::doctor {
 /// The command that installs newuidmap(1).
 [[nodiscard]] std::string install_id_map_programs(wire::Distribution distribution);
 
+/// The command that installs a package which has the same name everywhere; where there is no such
+/// command, advice that names the program in it.
+[[nodiscard]] std::string install_package(wire::Distribution distribution, std::string_view package,
+                                          std::string_view program);
+
 /// The command that gives both programs back the privilege the distribution installs them with: a
 /// file capability or the setuid bit.
 [[nodiscard]] std::string grant_helper_privilege(wire::Distribution distribution,

@@ -64,6 +64,13 @@ Answer lxc_not_granted(const Failure& failure, const Facts& facts);
 Answer lxc_quota(const Failure& failure, const Facts& facts);
 Answer lxc_no_dhcp(const Failure& failure, const Facts& facts);
 
+// rules_pasta.cc: pasta is not there, not fit, or not let
+Answer pasta_missing(const Failure& failure, const Facts& facts);
+Answer pasta_no_pasta(const Failure& failure, const Facts& facts);
+Answer pasta_too_old(const Failure& failure, const Facts& facts);
+Answer pasta_apparmor(const Failure& failure, const Facts& facts);
+Answer pasta_gave_up(const Failure& failure, const Facts& facts);
+
 /// Which helper program the failure is about.
 [[nodiscard]] bool is_gid_helper(const Failure& failure);
 [[nodiscard]] const HelperFacts& helper(const Failure& failure, const Facts& facts);

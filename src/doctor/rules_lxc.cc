@@ -21,23 +21,7 @@ bool about_lxc(const Failure& failure) {
 }
 
 std::string install_lxc(wire::Distribution distribution) {
-    switch (distribution) {
-        case wire::Distribution::kDebian:
-        case wire::Distribution::kUbuntu:
-            return "sudo apt-get install lxc";
-        case wire::Distribution::kFedora:
-        case wire::Distribution::kRhel:
-            return "sudo dnf install lxc";
-        case wire::Distribution::kOpensuse:
-            return "sudo zypper install lxc";
-        case wire::Distribution::kArch:
-            return "sudo pacman -S lxc";
-        case wire::Distribution::kAlpine:
-            return "sudo apk add lxc";
-        case wire::Distribution::kOther:
-            break;
-    }
-    return "install the package that contains lxc-user-nic (\"lxc\")";
+    return install_package(distribution, "lxc", kLxcUserNic);
 }
 
 }  // namespace

@@ -42,6 +42,11 @@ bool ends_the_set_up(int number) {
            number != SIGTTIN && number != SIGTTOU && !sys::is_ignored(number);
 }
 
+// Networks whose program says enough for a diagnosis, whatever the error code.
+bool explains_itself(model::NetworkDriver network) {
+    return network == model::NetworkDriver::kLxcUserNic || network == model::NetworkDriver::kPasta;
+}
+
 // Error codes that say the machine forbids something, as opposed to a missing path.
 bool worth_a_diagnosis(int code) {
     return code == EPERM || code == EACCES || code == ENOSPC || code == ENOSYS || code == EUSERS;
@@ -98,7 +103,7 @@ Result<int> Parent::launch() {
 
 Result<std::unique_ptr<drivers::NetworkDriver>> Parent::make_network_driver() {
     auto network = drivers::make_network_driver(options_, input_.environment, log_);
-    if (!network && options_.network == model::NetworkDriver::kLxcUserNic) {
+    if (!network && explains_itself(options_.network)) {
         explain(network_failure(network.error()));
     }
     return network;
@@ -306,8 +311,7 @@ Error Parent::network_failed(Error why) {
     if (outcome_.interrupted_by != 0) {
         return interruption();
     }
-    if (options_.network == model::NetworkDriver::kLxcUserNic ||
-        (why.code != 0 && why.code != ETIMEDOUT)) {
+    if (explains_itself(options_.network) || (why.code != 0 && why.code != ETIMEDOUT)) {
         explain(network_failure(why));
     }
     return std::move(why).with_context("failed to setup network");
@@ -321,6 +325,11 @@ doctor::Failure Parent::network_failure(const Error& why) const {
         failure.program = doctor::kLxcUserNic;
         failure.target = options_.lxc_user_nic_binary;
         failure.bridge = options_.lxc_user_nic_bridge;
+        failure.output = why.message;
+    }
+    if (options_.network == model::NetworkDriver::kPasta) {
+        failure.program = doctor::kPasta;
+        failure.target = options_.pasta_binary;
         failure.output = why.message;
     }
     return failure;

@@ -48,12 +48,14 @@ def test_binary_missing(rk):
                 "no such file or directory")
     assert not state.exists()
     outcome = rk.run(*FAKE_QUIET, "--pasta-binary=no-such-program-x", "echo", "started")
-    assert_told(outcome, 'exec: "no-such-program-x": executable file not found in $PATH')
+    assert_told(outcome, 'exec: "no-such-program-x": executable file not found in $PATH',
+                "cause: there is no no-such-program-x in $PATH", "remedy: ")
 
 
 def test_bin_false(rk):
     assert_told(rk.run(*FAKE_QUIET, "--pasta-binary=/bin/false", "echo", "started"),
-                'command "/bin/false --help" failed, make sure pasta is installed: exit status 1')
+                'command "/bin/false --help" failed, make sure pasta is installed: exit status 1',
+                "cause: /bin/false is not pasta")
 
 
 @pytest.mark.parametrize("text, error", [
@@ -92,7 +94,7 @@ def test_a_pasta_that_hangs(rk, text, detached):
 def test_the_message_of_pasta_itself_is_told(rk):
     outcome = rk.run(*QUIET, "--ifname=lo", "echo", "started")
     assert_told(outcome, "failed to setup network", "pasta ended before it was ready: exit status 1",
-                "having printed")
+                "having printed", "cause: pasta itself gave up")
 
 
 def test_a_relative_binary_path(rk):

@@ -32,5 +32,57 @@ TEST(DiagnosisNetwork, TunIsForbidden) {
     expect_golden("tun-forbidden-container", "tun-forbidden", tun_failure(EPERM), facts);
 }
 
+Failure pasta_failure(std::string_view message, int code = 0) {
+    Failure failure = failure_at(Stage::kSetUpNetwork, code);
+    failure.program = kPasta;
+    failure.target = "pasta";
+    failure.output = message;
+    return failure;
+}
+
+Facts with_pasta() {
+    Facts facts = sound_facts();
+    facts.network_program.path = "/usr/bin/pasta";
+    return facts;
+}
+
+TEST(DiagnosisNetwork, PastaIsMissing) {
+    Facts facts = sound_facts();
+    Failure failure = pasta_failure("exec: \"pasta\": executable file not found in $PATH", ENOENT);
+    expect_golden("pasta-missing", "pasta-missing", failure, facts);
+    facts.network_program.elsewhere = "/usr/bin/pasta";
+    expect_golden("pasta-elsewhere", "pasta-missing", failure, facts);
+    facts.network_program.elsewhere.clear();
+    facts.distribution = wire::Distribution::kOther;
+    failure.target = "/opt/pasta";
+    expect_golden("pasta-missing-path", "pasta-missing", failure, facts);
+}
+
+TEST(DiagnosisNetwork, PastaIsNoPasta) {
+    expect_golden("pasta-no-pasta", "pasta-no-pasta",
+                  pasta_failure("command \"/bin/false --help\" failed, make sure pasta is "
+                                "installed: exit status 1"),
+                  with_pasta());
+}
+
+TEST(DiagnosisNetwork, PastaIsTooOld) {
+    expect_golden("pasta-too-old", "pasta-too-old",
+                  pasta_failure("port driver \"pesto\" needs passt 2026_05_07 or newer"),
+                  with_pasta());
+}
+
+TEST(DiagnosisNetwork, PastaUnderAppArmor) {
+    Facts facts = with_pasta();
+    const Failure failure = pasta_failure(
+        "pasta ended before it was ready: exit status 1, having printed \"Couldn't open user "
+        "namespace: Permission denied\"");
+    expect_golden("pasta-gave-up", "pasta-gave-up", failure, facts);
+    facts.apparmor_restrict_userns = 1;
+    expect_golden("pasta-apparmor", "pasta-apparmor", failure, facts);
+    facts.tun_node = false;
+    facts.tun_error = ENOENT;
+    expect_golden("pasta-without-tun", "tun-missing", failure, facts);
+}
+
 }  // namespace
 }  // namespace rk::doctor
