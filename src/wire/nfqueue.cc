@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/nfqueue.h"
 
+#include "wire/netlink_bytes.h"
+
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
@@ -18,32 +20,8 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-constexpr std::size_t kAlignment = 4;  // of messages (NLMSG_ALIGNTO) and attributes (NLA_ALIGNTO)
-static_assert(kAlignment == NLMSG_ALIGNTO && kAlignment == NLA_ALIGNTO);
-
-constexpr std::size_t aligned(std::size_t size) {
-    return (size + kAlignment - 1) / kAlignment * kAlignment;
-}
-
 constexpr std::uint16_t message_type(std::uint16_t message) {
     return static_cast<std::uint16_t>(NFNL_SUBSYS_QUEUE << 8U | message);
-}
-
-// A structure of the kernel's at the beginning of `bytes`; nothing where they are too few.
-template <typename T>
-std::optional<T> read(Bytes bytes) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    if (bytes.size() < sizeof(T)) {
-        return std::nullopt;
-    }
-    T value{};
-    std::memcpy(&value, bytes.data(), sizeof value);
-    return value;
-}
-
-// Without the first `size` bytes and their padding; the last one's padding may be missing.
-Bytes after(Bytes bytes, std::size_t size) {
-    return bytes.subspan(std::min(aligned(size), bytes.size()));
 }
 
 struct PacketAttributes {
@@ -57,15 +35,15 @@ struct PacketAttributes {
 bool take_attribute(PacketAttributes& into, std::uint16_t type, Bytes value) {
     switch (type & NLA_TYPE_MASK) {
         case NFQA_PACKET_HDR:
-            into.header = read<nfqnl_msg_packet_hdr>(value);
+            into.header = read_netlink<nfqnl_msg_packet_hdr>(value);
             return into.header.has_value();
         case NFQA_MARK: {
-            const auto mark = read<std::uint32_t>(value);
+            const auto mark = read_netlink<std::uint32_t>(value);
             into.mark = ntohl(mark.value_or(0));
             return mark.has_value();
         }
         case NFQA_CAP_LEN: {
-            const auto size = read<std::uint32_t>(value);
+            const auto size = read_netlink<std::uint32_t>(value);
             into.captured_size = ntohl(size.value_or(0));
             return size.has_value();
         }
@@ -80,26 +58,21 @@ bool take_attribute(PacketAttributes& into, std::uint16_t type, Bytes value) {
 std::optional<PacketAttributes> take_attributes(Bytes bytes) {
     PacketAttributes attributes;
     while (!bytes.empty()) {
-        const auto header = read<nlattr>(bytes);
-        if (!header || header->nla_len < sizeof(nlattr) || header->nla_len > bytes.size()) {
+        const auto attribute = take_netlink_attribute(bytes);
+        if (!attribute ||
+            !take_attribute(attributes, attribute->header.nla_type, attribute->content)) {
             return std::nullopt;
         }
-        const Bytes value =
-            bytes.subspan(sizeof(nlattr), std::size_t{header->nla_len} - sizeof(nlattr));
-        if (!take_attribute(attributes, header->nla_type, value)) {
-            return std::nullopt;
-        }
-        bytes = after(bytes, header->nla_len);
     }
     return attributes;
 }
 
 std::optional<QueueMessage> take_packet(Bytes body) {
-    const auto family = read<nfgenmsg>(body);
+    const auto family = read_netlink<nfgenmsg>(body);
     if (!family || family->version != NFNETLINK_V0) {
         return std::nullopt;
     }
-    const auto attributes = take_attributes(after(body, sizeof(nfgenmsg)));
+    const auto attributes = take_attributes(after_netlink(body, sizeof(nfgenmsg)));
     if (!attributes || !attributes->header) {
         return std::nullopt;
     }
@@ -116,7 +89,7 @@ std::optional<QueueMessage> take_packet(Bytes body) {
 }
 
 std::optional<QueueMessage> take_answer(std::uint32_t sequence, Bytes body) {
-    const auto code = read<std::int32_t>(body);
+    const auto code = read_netlink<std::int32_t>(body);
     if (!code || *code > 0 || *code < -4095) {  // MAX_ERRNO
         return std::nullopt;
     }
@@ -165,7 +138,7 @@ class Builder {
     template <typename T>
     void put(const T& value) {
         static_assert(std::is_trivially_copyable_v<T>);
-        constexpr std::size_t kPadded = aligned(sizeof(T));
+        constexpr std::size_t kPadded = netlink_aligned(sizeof(T));
         if (!fits_ || out_.size() - used_ < kPadded) {
             fits_ = false;
             return;
@@ -196,20 +169,18 @@ std::size_t put_command(std::span<std::byte> out, std::uint32_t sequence, std::u
 
 std::optional<QueueMessage> QueueReader::next() {
     while (!rest_.empty()) {
-        const auto header = read<nlmsghdr>(rest_);
-        if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > rest_.size()) {
+        const auto taken = take_netlink_message(rest_);
+        if (!taken) {
             ++rejected_;
             rest_ = {};
             break;
         }
-        const Bytes body =
-            rest_.subspan(sizeof(nlmsghdr), std::size_t{header->nlmsg_len} - sizeof(nlmsghdr));
-        rest_ = after(rest_, header->nlmsg_len);
+        const std::uint16_t type = taken->header.nlmsg_type;
         std::optional<QueueMessage> message;
-        if (header->nlmsg_type == message_type(NFQNL_MSG_PACKET)) {
-            message = take_packet(body);
-        } else if (header->nlmsg_type == NLMSG_ERROR) {
-            message = take_answer(header->nlmsg_seq, body);
+        if (type == message_type(NFQNL_MSG_PACKET)) {
+            message = take_packet(taken->content);
+        } else if (type == NLMSG_ERROR) {
+            message = take_answer(taken->header.nlmsg_seq, taken->content);
         } else {
             continue;
         }
