@@ -24,7 +24,7 @@ complete -c rootlesskit -n 'true' -l slirp4netns-binary -r -F -d 'name or path o
 complete -c rootlesskit -n 'true' -l slirp4netns-sandbox -x -a 'auto true false' -d 'let slirp4netns shut itself in a mount namespace (experimental) [auto, true, false]'
 complete -c rootlesskit -n 'true' -l slirp4netns-seccomp -x -a 'auto true false' -d 'let slirp4netns filter its system calls (experimental) [auto, true, false]'
 complete -c rootlesskit -n 'true' -l vpnkit-binary -r -F -d 'name or path of VPNKit'
-complete -c rootlesskit -n 'true' -l port-driver -x -a 'none builtin implicit pesto slirp4netns gvisor-tap-vsock' -d 'what publishes ports of the network inside [none, builtin, implicit (pasta), pesto (pasta), slirp4netns, gvisor-tap-vsock]'
+complete -c rootlesskit -n 'true' -l port-driver -x -a 'none builtin implicit pesto slirp4netns gvisor-tap-vsock' -d 'what publishes ports of the network inside [none, builtin, implicit (pasta or builtin), pesto (pasta), slirp4netns, gvisor-tap-vsock]'
 complete -c rootlesskit -n 'true' -l publish -s p -x -d 'publish a port, e.g. "127.0.0.1:8080:80/tcp"'
 complete -c rootlesskit -n 'true' -l source-ip-transparent -d 'show services the real address of their clients (builtin port driver)'
 complete -c rootlesskit -n 'true' -l source-ip-transparent-backend -x -a 'auto nft iptables' -d 'what sets the rules for --source-ip-transparent [auto, nft, iptables]: nft needs no program, iptables does, auto is nft where the kernel has it'

@@ -34,7 +34,8 @@ constexpr std::chrono::seconds kSendPatience{2};
 using Slots = std::vector<sys::Fd*>;
 
 Slots common_slots(Sockets& sockets) {
-    return {&sockets.netns, &sockets.tcp4, &sockets.tcp6, &sockets.icmp4, &sockets.icmp6};
+    return {&sockets.netns, &sockets.tcp4, &sockets.tcp6,           &sockets.icmp4,
+            &sockets.icmp6, &sockets.diag, &sockets.ephemeral_ports};
 }
 
 Slots worker_slots(WorkerSockets& worker) {
@@ -42,27 +43,42 @@ Slots worker_slots(WorkerSockets& worker) {
 }
 
 Result<void> send_slots(sys::FdRef channel, QueueMode mode, const Slots& slots) {
-    std::uint8_t present = 0;
+    std::uint16_t present = 0;
     std::vector<sys::FdRef> descriptors;
     for (std::size_t i = 0; i < slots.size(); ++i) {
         if (slots[i]->valid()) {
-            present = static_cast<std::uint8_t>(present | 1U << i);
+            present = static_cast<std::uint16_t>(present | 1U << i);
             descriptors.emplace_back(*slots[i]);
         }
     }
     std::string packet =
-        std::move(ByteWriter().u32(0).u8(static_cast<std::uint8_t>(mode)).u8(present)).take();
+        std::move(ByteWriter().u32(0).u8(static_cast<std::uint8_t>(mode)).u16(present)).take();
     return sys::send_packet_with(channel, packet, descriptors, sys::Deadline::after(kSendPatience));
+}
+
+// In the namespace itself: socket and sysctl show the one they were opened in, whoever reads them.
+Result<void> open_watch(Sockets& sockets) {
+    auto diag = TRY_CTX(sys::NetlinkSocket::open(NETLINK_SOCK_DIAG),
+                        "open socket diagnostics (CONFIG_INET_DIAG)");
+    sockets.diag = std::move(diag).release();
+    auto range = sys::open_file("/proc/sys/net/ipv4/ip_local_port_range", O_RDONLY);
+    if (range) {
+        sockets.ephemeral_ports = std::move(*range);
+    }
+    return {};
 }
 
 // The order is the one in the header's theory of operation.
 Result<Sockets> build(const ns::TargetNamespaces& target, const Plan& plan) {
     TRY(target.enter());
     auto inside = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
+    Sockets sockets;
+    if (plan.watch_sockets) {
+        TRY(open_watch(sockets));
+    }
     if (::unshare(CLONE_NEWNET) < 0) {
         return fail(errno_error(errno, "create the gateway's network namespace"));
     }
-    Sockets sockets;
     sockets.netns = TRY(sys::open_file("/proc/self/ns/net", O_RDONLY));
     auto routing = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
     auto netfilter = TRY(sys::NetlinkSocket::open(NETLINK_NETFILTER));
@@ -120,7 +136,7 @@ Result<QueueMode> take_slots(sys::PacketWithDescriptors received, const Slots& s
         return fail(Error{std::string(in.bytes(in.left())), static_cast<int>(code)});
     }
     const std::uint8_t mode = in.u8();
-    const std::uint8_t present = in.u8();
+    const std::uint16_t present = in.u16();
     std::size_t next = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
         if ((present & 1U << i) != 0 && next < received.descriptors.size()) {

@@ -23,7 +23,8 @@ struct Plan {
     std::uint32_t mtu = 0;  // bytes
     FamilyPlan v4;
     std::optional<FamilyPlan> v6;
-    unsigned workers = 1;  // threads of the relay; each has its own queue and UDP sockets
+    bool watch_sockets = false;  // whether the parent lists the namespace's sockets
+    unsigned workers = 1;        // threads of the relay; each has its own queue and UDP sockets
 };
 
 }  // namespace rk::gateway

@@ -29,6 +29,10 @@ struct Sockets {
     sys::Fd tcp6;
     sys::Fd icmp4;  // raw, of the gateway's address, to send errors
     sys::Fd icmp6;
+    /// Of the namespace behind the gateway, with Plan::watch_sockets; the relay has no use for
+    /// them.
+    sys::Fd diag;             // netlink, for socket diagnostics
+    sys::Fd ephemeral_ports;  // its net.ipv4.ip_local_port_range; empty where /proc has none
     std::vector<WorkerSockets> workers;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch/services.h"
 
+#include "drivers/network/builtin.h"
 #include "drivers/port/builtin.h"
 #include "drivers/port/inherited.h"
 #include "drivers/port/pesto.h"
@@ -54,6 +55,11 @@ Result<Services> Services::start(ServicesPlan plan, const Logger& log) {
     return services;
 }
 
+bool Services::publishes_by_request() const {
+    return plan_.options.port_driver != model::PortDriver::kNone &&
+           plan_.options.port_driver != model::PortDriver::kImplicit;
+}
+
 Result<void> Services::make_port_driver() {
     const model::Options& options = plan_.options;
     const bool carries_network = plan_.network != nullptr && plan_.network->builtin() != nullptr;
@@ -85,7 +91,7 @@ Result<void> Services::make_port_driver() {
     };
     builtin.inherited = drivers::inherited_sockets(plan_.environment, ::getpid());
     // The relay carries the builtin network, too, and so runs without a port driver as well.
-    const bool runs_relay = carries_network && options.port_driver == model::PortDriver::kNone;
+    const bool runs_relay = carries_network && !publishes_by_request();
     ports_ = TRY(drivers::make_port_driver(
         runs_relay ? model::PortDriver::kBuiltin : options.port_driver, std::move(parts), log_));
     if (ports_ != nullptr && !runs_relay) {
@@ -123,7 +129,7 @@ Result<void> Services::open_api() {
     service.info.state_dir = plan_.state_dir.path();
     service.info.child_pid = plan_.child;
     service.info.network = network_info(plan_.options, plan_.network);
-    service.ports = plan_.options.port_driver == model::PortDriver::kNone ? nullptr : ports_.get();
+    service.ports = publishes_by_request() ? ports_.get() : nullptr;
     // Networks without a program of their own have no PID to tell.
     if (plan_.network != nullptr && plan_.network->health().pid != 0) {
         service.helper = [network = plan_.network] { return network->health(); };
@@ -135,9 +141,20 @@ Result<void> Services::open_api() {
     return {};
 }
 
+// pasta publishes by itself; with the builtin network there is a port driver for us alone.
+Result<void> Services::publish_implicitly(loop::EventLoop& loop) {
+    const gateway::Sockets& sockets = plan_.network->builtin()->sockets();
+    implicit_ = std::make_unique<drivers::ImplicitPorts>(
+        drivers::ImplicitParts{sockets.diag, sockets.ephemeral_ports, *ports_}, log_);
+    return implicit_->attach(loop);
+}
+
 Result<void> Services::serve(loop::EventLoop& loop) {
     if (ports_ != nullptr) {
         ports_->attach(loop);
+    }
+    if (plan_.options.port_driver == model::PortDriver::kImplicit && ports_ != nullptr) {
+        TRY_CTX(publish_implicitly(loop), "watch the sockets inside");
     }
     if (ports_ != nullptr && plan_.network != nullptr) {
         plan_.network->when_health_changes(

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "drivers/network/network_driver.h"
+#include "drivers/port/implicit.h"
 #include "drivers/port/port_driver.h"
 #include "launch/state_dir.h"
 #include "loop/event_loop.h"
@@ -47,13 +48,17 @@ class Services {
 
  private:
     Services(ServicesPlan plan, const Logger& log) : plan_(std::move(plan)), log_(log) {}
+    /// Whether command line and API publish ports.
+    [[nodiscard]] bool publishes_by_request() const;
     [[nodiscard]] Result<void> make_port_driver();
     [[nodiscard]] Result<void> publish();
     [[nodiscard]] Result<void> publish_one(const model::PortSpec& spec);
+    [[nodiscard]] Result<void> publish_implicitly(loop::EventLoop& loop);
 
     ServicesPlan plan_;
     const Logger& log_;
     std::unique_ptr<drivers::PortDriver> ports_;
+    std::unique_ptr<drivers::ImplicitPorts> implicit_;  // uses ports_
     std::unique_ptr<api::Server> server_;
 };
 

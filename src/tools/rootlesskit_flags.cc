@@ -72,8 +72,8 @@ constexpr auto kFlags = std::to_array<FlagDefinition>({
     {"vpnkit-binary", "", kString, "vpnkit", kVpnkit, "name or path of VPNKit"},
 
     {"port-driver", "", kString, "none", kPort,
-     "what publishes ports of the network inside [none, builtin, implicit (pasta), pesto (pasta), "
-     "slirp4netns, gvisor-tap-vsock]"},
+     "what publishes ports of the network inside [none, builtin, implicit (pasta or builtin), "
+     "pesto (pasta), slirp4netns, gvisor-tap-vsock]"},
     {"publish", "p", kList, "", kPort, "publish a port, e.g. \"127.0.0.1:8080:80/tcp\""},
     {"source-ip-transparent", "", kBool, "true", kPort,
      "show services the real address of their clients (builtin port driver)"},

@@ -238,6 +238,10 @@ Result<void> check_network_permits(NetworkDriver network, std::string_view port_
     return {};
 }
 
+bool is_builtin(NetworkDriver network) {
+    return network == NetworkDriver::kBuiltin || network == NetworkDriver::kGvisorTapVsock;
+}
+
 Result<void> check_port_driver_network(PortDriver driver, NetworkDriver network) {
     const auto require = [&](NetworkDriver required, std::string_view name) -> Result<void> {
         if (network != required) {
@@ -250,6 +254,9 @@ Result<void> check_port_driver_network(PortDriver driver, NetworkDriver network)
         case PortDriver::kNone:
             return {};
         case PortDriver::kImplicit:
+            return is_builtin(network) || network == NetworkDriver::kPasta
+                       ? Result<void>()
+                       : fail("port driver requires pasta network (or builtin)");
         case PortDriver::kPesto:
             return require(NetworkDriver::kPasta, "pasta");
         case PortDriver::kSlirp4netns:

@@ -223,7 +223,7 @@ REFUSED = [
     (["--net=none", "--ifname=eth0"], "ifname cannot be specified for --net=none"),
     (["--net=foo"], "unknown network mode: foo"),
     (["--port-driver=foo"], "unknown port driver: foo"),
-    (["--port-driver=implicit"], "port driver requires pasta network"),
+    (["--port-driver=implicit"], "port driver requires pasta network (or builtin)"),
     (["--port-driver=slirp4netns"], "port driver requires slirp4netns network"),
     (["--port-driver=builtin"], "port driver requires non-host network"),
     (["--port-driver=gvisor-tap-vsock"], "port driver requires non-host network"),

@@ -202,10 +202,11 @@ TEST(CommandLineErrors, PortDrivers) {
         R"(network "none" requires either port driver "none" or "builtin")";
     const std::string_view pasta =
         R"(network "pasta" requires port driver "none" or "implicit" (or "pesto"))";
+    const std::string_view implicit = "port driver requires pasta network (or builtin)";
     expect_errors({
         {"--port-driver=foo c", "unknown port driver: foo"},
         {"--port-driver= c", "unknown port driver: "},
-        {"--port-driver=implicit c", "port driver requires pasta network"},
+        {"--port-driver=implicit c", implicit},
         {"--port-driver=pesto c", "port driver requires pasta network"},
         {"--port-driver=slirp4netns c", "port driver requires slirp4netns network"},
         {"--port-driver=builtin c", "port driver requires non-host network"},
@@ -218,13 +219,13 @@ TEST(CommandLineErrors, PortDrivers) {
         {"--net=pasta --port-driver=builtin c", pasta},
         {"--net=pasta --port-driver=slirp4netns c", pasta},
         {"--net=pasta --port-driver=foo c", pasta},
-        {"--net=slirp4netns --port-driver=implicit c", "port driver requires pasta network"},
+        {"--net=slirp4netns --port-driver=implicit c", implicit},
         {"--net=slirp4netns --port-driver=pesto c", "port driver requires pasta network"},
         {"--net=slirp4netns --port-driver=gvisor-tap-vsock c",
          "port driver requires gvisor-tap-vsock network"},
         {"--net=slirp4netns --port-driver=foo c", "unknown port driver: foo"},
         {"--net=vpnkit --port-driver=slirp4netns c", "port driver requires slirp4netns network"},
-        {"--net=lxc-user-nic --port-driver=implicit c", "port driver requires pasta network"},
+        {"--net=lxc-user-nic --port-driver=implicit c", implicit},
         {"--net=gvisor-tap-vsock --port-driver=slirp4netns c",
          "port driver requires slirp4netns network"},
         {"--net=builtin --port-driver=pesto c", "port driver requires pasta network"},
@@ -237,6 +238,8 @@ TEST(CommandLineErrors, Publish) {
         {"-p 127.0.0.1:1:2/tcp c", "port driver \"none\" does not support publishing ports"},
         {"-p nonsense c", "port driver \"none\" does not support publishing ports"},
         {"--net=pasta --port-driver=implicit -p 127.0.0.1:1:2/tcp c",
+         "port driver \"implicit\" does not support publishing ports"},
+        {"--net=builtin --port-driver=implicit -p 127.0.0.1:1:2/tcp c",
          "port driver \"implicit\" does not support publishing ports"},
         {"--net=none --port-driver=builtin -p 127.0.0.1:1:2 c",
          "missing proto in PortSpec string: \"127.0.0.1:1:2\""},

@@ -63,6 +63,7 @@ gateway::Plan plan_network(const model::Options& options) {
         (options.ipv6_given ? options.ipv6 : host_has_global_ipv6())) {
         plan.v6 = ipv6_plan();
     }
+    plan.watch_sockets = options.port_driver == model::PortDriver::kImplicit;
     plan.workers = relay::worker_count({});
     return plan;
 }
