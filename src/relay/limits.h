@@ -42,6 +42,12 @@ inline constexpr std::size_t kIdleBlocks = 16;
 /// After the user's pipe limit was met, copying for so long before asking again.
 inline constexpr std::int64_t kPipeRetryMs = 1000;
 
+/// Receive buffer (SO_RCVBUF, which the kernel doubles) of connections that do not leave this
+/// machine. What the kernel grants by itself there, up to 32 MiB, only fills the processor's
+/// caches: measured, this gives 5 to 8 % more throughput for 10 % less CPU time. Other connections
+/// need what their round-trip time makes of it.
+inline constexpr int kLocalReceiveBytes = 1 << 20;
+
 /// Buffers or pipes moved for one direction before other connections get their turn: 2 MiB at most.
 inline constexpr int kPumpRounds = 4;
 

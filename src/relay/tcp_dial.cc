@@ -89,6 +89,19 @@ void prepare_listener(sys::FdRef listener) {
     static_cast<void>(::fcntl(listener.number(), F_SETFL, flags | O_NONBLOCK));
 }
 
+bool grants_local_buffers() {
+    const sys::Fd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+    int granted = 0;
+    socklen_t length = sizeof granted;
+    keep_local(probe);
+    return ::getsockopt(probe.number(), SOL_SOCKET, SO_RCVBUF, &granted, &length) == 0 &&
+           granted >= kLocalReceiveBytes * 2;
+}
+
+void keep_local(sys::FdRef socket) {
+    static_cast<void>(set_option(socket, SOL_SOCKET, SO_RCVBUF, kLocalReceiveBytes));
+}
+
 void reset_on_close(sys::FdRef socket) {
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     static_cast<void>(

@@ -30,6 +30,13 @@ struct Dial {
 /// What accepted sockets inherit from their listener: no delay, keep-alive, non-blocking.
 void prepare_listener(sys::FdRef listener);
 
+/// Whether the kernel grants kLocalReceiveBytes in full (net.core.rmem_max). A smaller buffer would
+/// be worse than the kernel's own choice, which is lost once a size was set.
+[[nodiscard]] bool grants_local_buffers();
+
+/// Gives that to a socket whose other end is on this machine.
+void keep_local(sys::FdRef socket);
+
 /// Closing this socket sends a reset instead of a FIN.
 void reset_on_close(sys::FdRef socket);
 

@@ -181,6 +181,9 @@ void TcpEngine::start(TcpPort& port, sys::Fd client, const model::Endpoint& peer
     connection.peer = peer;
     connection.sides[kIn].fd = std::move(client);
     port.connections.push_back(connection);
+    if (local_buffers_ && peer.address.is_loopback()) {
+        keep_local(connection.sides[kIn].fd);
+    }
     const int code = poller_.add(connection.sides[kIn].fd, kEagerEvents, tag_of(connection, kIn));
     if (code != 0) {
         port.counters->errors.add(1);
@@ -233,6 +236,9 @@ void TcpEngine::call_service(Connection& connection, bool as_client) {
     service = {};
     service.fd = std::move(call.socket);
     service.watches_out = true;
+    if (local_buffers_ && target.address.is_loopback()) {
+        keep_local(service.fd);
+    }
     if (call.code == 0) {
         call.code = poller_.add(service.fd, kFullEvents, tag_of(connection, kOut));
     }

@@ -27,6 +27,7 @@
 #include "relay/poller.h"
 #include "relay/shared.h"
 #include "relay/tcp_connection.h"
+#include "relay/tcp_dial.h"
 #include "relay/tcp_pump.h"
 
 #include <cstdint>
@@ -47,7 +48,11 @@ struct TcpPort : SlabPlace {
 class TcpEngine {
  public:
     TcpEngine(Shared& shared, Poller& poller, unsigned worker)
-        : shared_(shared), poller_(poller), worker_(worker), pump_(shared) {}
+        : shared_(shared),
+          poller_(poller),
+          worker_(worker),
+          local_buffers_(grants_local_buffers()),
+          pump_(shared) {}
 
     /// 0 or an errno.
     [[nodiscard]] int add(const std::shared_ptr<Port>& port);
@@ -85,6 +90,7 @@ class TcpEngine {
     Shared& shared_;
     Poller& poller_;
     unsigned worker_;
+    bool local_buffers_;
     Pump pump_;
     Slab<TcpPort> ports_;
     Slab<Connection> connections_;
