@@ -281,7 +281,9 @@ TEST_F(BuiltinPort, RegistryMakesIt) {
     const auto builtin = make_port_driver(model::PortDriver::kBuiltin, {}, log_);
     ASSERT_TRUE(builtin);
     EXPECT_EQ((*builtin)->info().driver, "builtin");
-    EXPECT_FALSE(make_port_driver(model::PortDriver::kPesto, {}, log_));
+    const auto pesto = make_port_driver(model::PortDriver::kPesto, {}, log_);
+    ASSERT_TRUE(pesto);
+    EXPECT_EQ((*pesto)->info().driver, "pesto");
 }
 
 }  // namespace
