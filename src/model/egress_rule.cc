@@ -64,7 +64,7 @@ Result<Parts> split_parts(std::string_view text) {
     if (text.starts_with('[')) {
         const std::size_t end = text.find(']');
         if (end == std::string_view::npos) {
-            return fail("\"[\" without \"]\"");
+            return fail(R"("[" without "]")");
         }
         parts.network = text.substr(1, end - 1);
         const std::string_view rest = text.substr(end + 1);
@@ -73,7 +73,7 @@ Result<Parts> split_parts(std::string_view text) {
         }
         if (!rest.empty() && !rest.starts_with(':')) {
             return fail(
-                "after \"]\" comes \":PORT\" or \"/PROTO\"; the prefix length stands before it");
+                R"(after "]" comes ":PORT" or "/PROTO"; the prefix length stands before it)");
         }
         if (!rest.empty()) {
             parts.ports = rest.substr(1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace rk::model {
@@ -51,7 +52,7 @@ void each_gateway_counter(Stats& stats, Visitor visit) {
     visit("bytesOut", stats.bytes_out);
     visit("bytesIn", stats.bytes_in);
 }
-inline constexpr unsigned kGatewayCounters = 18;
+inline constexpr std::size_t kGatewayCounters = 18;
 static_assert(sizeof(GatewayStats) == kGatewayCounters * sizeof(std::uint64_t));
 
 }  // namespace rk::model
