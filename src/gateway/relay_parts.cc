@@ -98,9 +98,8 @@ Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPl
         return std::make_unique<Station>(*context, shared, poller, worker);
     };
     parts.extra_stats = [context] {
-        return wire::encode(wire::GatewayReport{
-            .stats = sum_of(context->counters),
-            .egress = context->egress.hits()});
+        return wire::encode(wire::GatewayReport{.stats = sum_of(context->counters),
+                                                .egress = context->egress.hits()});
     };
     parts.on_tell = [context](std::string_view text) { return obey(*context, text); };
     return parts;

@@ -24,9 +24,10 @@ namespace rk::gateway {
 /// How SYNs are held. kAcceptFirst: they are not, where the kernel cannot queue: connections are
 /// accepted before it is known whether there is somebody at the other end.
 ///
-/// In the order of trying. A way that the kernel does not know costs a grace period of RCU, which is
-/// longer than all the rest (measured: 11 ms), so the first one should be the one that nearly every
-/// kernel has; Debian's cloud and many small kernels are built without nf_tables' own expression.
+/// In the order of trying. A way that the kernel does not know costs a grace period of RCU, which
+/// is longer than all the rest (measured: 11 ms), so the first one should be the one that nearly
+/// every kernel has; Debian's cloud and many small kernels are built without nf_tables' own
+/// expression.
 enum class QueueMode : unsigned char { kXtables, kNft, kAcceptFirst };
 
 /// "xt-nfqueue", "nft-queue", "accept-first".

@@ -24,8 +24,8 @@ struct WorkerSockets {
 /// for the network's whole life, each relay process inherits it.
 struct Sockets {
     QueueMode mode = QueueMode::kXtables;
-    sys::Fd netns;     // the gateway's network namespace, which lives as long as somebody holds it
-    sys::Fd tcp4;      // transparent listeners, for connections to everywhere
+    sys::Fd netns;  // the gateway's network namespace, which lives as long as somebody holds it
+    sys::Fd tcp4;   // transparent listeners, for connections to everywhere
     sys::Fd tcp6;
     sys::Fd icmp4;  // raw, of the gateway's address, to send errors
     sys::Fd icmp6;

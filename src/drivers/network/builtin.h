@@ -17,6 +17,7 @@
 #include "drivers/network/network_driver.h"
 #include "gateway/builder.h"
 #include "gateway/relay_parts.h"
+#include "loop/timer.h"
 #include "model/gateway_stats.h"
 #include "model/options.h"
 #include "sys/environment.h"
@@ -69,6 +70,7 @@ class BuiltinNetwork final : public NetworkDriver {
     [[nodiscard]] Result<void> push(const std::vector<model::EgressRule>& rules);
     [[nodiscard]] Result<std::vector<model::EgressHits>> hits() const;
     [[nodiscard]] Result<wire::GatewayReport> report() const;
+    void watch_resolv_conf();
     void on_resolv_conf();
 
     const model::Options& options_;
@@ -81,6 +83,7 @@ class BuiltinNetwork final : public NetworkDriver {
     std::vector<model::IpAddress> resolvers_;
     std::optional<sys::FileWatch> resolv_conf_;
     loop::EventLoop* loop_ = nullptr;
+    std::optional<loop::Timer> watch_later_;
 };
 
 }  // namespace rk::drivers
