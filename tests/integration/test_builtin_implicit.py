@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import HERE, PYTHON, children_of, gone, wait_until, which
-from netkit import api_of, ask, udp_client
+from netkit import api_of, ask, connect, read_exactly, udp_client
 
 IMPLICIT = ["--port-driver=implicit", "--disable-host-loopback"]
 BUILTIN = ["--net=builtin", *IMPLICIT]
@@ -125,6 +125,25 @@ def test_ports_come_and_go_with_what_listens_inside(rk, options):
     for port in seen:
         goes(*port)
     assert inside.told("implicit:") == []
+
+
+def test_connections_outlive_their_listener(rk):
+    inside = Inside(rk, *BUILTIN)
+    port, other = low_port(), low_port()
+    inside.open("tcp", "127.0.0.1", port)
+    comes("tcp", "127.0.0.1", port)
+    with connect("127.0.0.1", port) as client:
+        client.sendall(b"1")
+        assert read_exactly(client, 1) == b"1"
+        inside.close("tcp", "127.0.0.1", port)
+        # Rounds that see that it is gone.
+        inside.open("tcp", "127.0.0.1", other)
+        comes("tcp", "127.0.0.1", other)
+        inside.close("tcp", "127.0.0.1", other)
+        goes("tcp", "127.0.0.1", other)
+        client.sendall(b"2")
+        assert read_exactly(client, 1) == b"2"
+    goes("tcp", "127.0.0.1", port)
 
 
 def test_the_port_is_on_the_loopback_alone(rk):

@@ -31,7 +31,15 @@ class FakePorts final : public PortDriver {
         return published.erase(id) == 1 ? Result<void>() : fail("unknown id: {}", id);
     }
     [[nodiscard]] std::vector<model::PortStatus> list() const override { return {}; }
-    [[nodiscard]] Result<PortDriverStats> stats() override { return PortDriverStats{}; }
+    [[nodiscard]] Result<PortDriverStats> stats() override {
+        PortDriverStats stats;
+        for (const auto& [id, text] : published) {
+            model::PortCounters& counters = stats.ports.emplace_back();
+            counters.id = id;
+            counters.active = connections[id];
+        }
+        return stats;
+    }
 
     [[nodiscard]] std::set<std::string> specs() const {
         std::set<std::string> all;
@@ -42,6 +50,7 @@ class FakePorts final : public PortDriver {
     }
 
     std::map<int, std::string> published;
+    std::map<int, std::uint64_t> connections;
     std::set<std::uint16_t> taken;
     std::string why = "address already in use";
     int last_id = 0;
@@ -104,6 +113,25 @@ TEST_F(ImplicitPublisherTest, APortThatLeadsElsewhereNowIsMadeAnew) {
     update();
     EXPECT_EQ(ports_.specs(), (std::set<std::string>{"{tcp4 127.0.0.1 80 80 }"}));
     EXPECT_EQ(ports_.last_id, 2);
+}
+
+TEST_F(ImplicitPublisherTest, APortWithConnectionsStaysUntilTheyHaveEnded) {
+    wanted_ = {{tcp(80), address("127.0.0.1")}, {tcp(81), address("127.0.0.1")}};
+    update();
+    ports_.connections = {{1, 2}};
+    wanted_.clear();
+    update();
+    EXPECT_EQ(ports_.specs(), (std::set<std::string>{"{tcp4 127.0.0.1 80 80 127.0.0.1}"}));
+    ports_.connections.clear();
+    update();
+    EXPECT_TRUE(ports_.published.empty());
+    wanted_ = {{tcp(80), address("127.0.0.1")}};
+    update();
+    ports_.connections = {{3, 1}};
+    wanted_[tcp(80)] = address("0.0.0.0");
+    update();
+    EXPECT_EQ(ports_.specs(), (std::set<std::string>{"{tcp4 127.0.0.1 80 80 }"}))
+        << "a new service goes first";
 }
 
 TEST_F(ImplicitPublisherTest, AConflictIsToldOnceAndHeals) {

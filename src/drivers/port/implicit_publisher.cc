@@ -40,12 +40,21 @@ void ImplicitPublisher::update(const ImplicitTargets& wanted, Time now) {
 }
 
 void ImplicitPublisher::remove_unwanted(const ImplicitTargets& wanted) {
+    std::optional<std::set<int>> busy;  // asked for once somebody needs it
     for (auto next = entries_.begin(); next != entries_.end() && changes_left_ != 0;) {
         const auto place = next++;
         const auto& [port, entry] = *place;
         const auto found = wanted.find(port);
         if (found != wanted.end() && found->second == entry.target) {
             continue;
+        }
+        if (entry.id && found == wanted.end() && port.kind == SocketKind::kTcp) {
+            if (!busy) {
+                busy = busy_ports();
+            }
+            if (busy->count(*entry.id) != 0) {
+                continue;
+            }
         }
         if (entry.id) {
             --changes_left_;
@@ -55,6 +64,19 @@ void ImplicitPublisher::remove_unwanted(const ImplicitTargets& wanted) {
         }
         entries_.erase(place);
     }
+}
+
+std::set<int> ImplicitPublisher::busy_ports() const {
+    std::set<int> busy;
+    const auto stats = ports_.stats();
+    if (stats) {
+        for (const model::PortCounters& port : stats->ports) {
+            if (port.active != 0) {
+                busy.insert(port.id);
+            }
+        }
+    }
+    return busy;
 }
 
 void ImplicitPublisher::try_to_have(const ImplicitPort& port, Entry& entry, Time now) {

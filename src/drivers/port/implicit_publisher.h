@@ -8,6 +8,10 @@
 // A port that cannot be had (somebody on the host has it, it is privileged) is told once, tried
 // again every kImplicitRetry, and told again when the reason is another one or when it was had at
 // last. So many changes are made at once; the rest waits for the next update.
+//
+// A service may stop to listen and go on with the connections it has (one-shot servers do, and
+// those that shut down in peace). Removing a port ends its connections, so a TCP port whose
+// listener is gone stays until the last of them has ended by itself.
 #pragma once
 
 #include "base/log.h"
@@ -18,6 +22,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace rk::drivers {
@@ -46,6 +51,7 @@ class ImplicitPublisher {
     using Entries = std::map<ImplicitPort, Entry>;
 
     void remove_unwanted(const ImplicitTargets& wanted);
+    [[nodiscard]] std::set<int> busy_ports() const;
     void try_to_have(const ImplicitPort& port, Entry& entry, Time now);
     void complain(const ImplicitPort& port, const Error& why);
 
