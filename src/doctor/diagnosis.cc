@@ -63,6 +63,9 @@ constexpr std::array kRules = {
     Rule{Stage::kGainCapabilities, "apparmor-capabilities", rules::apparmor_strips_capabilities},
     Rule{Stage::kGainCapabilities, "no-new-privs", rules::no_new_privs},
 
+    Rule{Stage::kSetUpNetwork, "builtin-without-veth", rules::builtin_without_veth},
+    Rule{Stage::kSetUpNetwork, "builtin-without-tproxy", rules::builtin_without_tproxy},
+    Rule{Stage::kSetUpNetwork, "builtin-failed", rules::builtin_failed},
     Rule{Stage::kSetUpNetwork, "lxc-missing", rules::lxc_missing},
     Rule{Stage::kSetUpNetwork, "lxc-no-dhcp", rules::lxc_no_dhcp},
     Rule{Stage::kSetUpNetwork, "no-new-privs", rules::lxc_no_new_privs},

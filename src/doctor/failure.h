@@ -13,6 +13,11 @@ namespace rk::doctor {
 /// Failure::program of the network drivers of those names.
 inline constexpr std::string_view kLxcUserNic = "lxc-user-nic";
 inline constexpr std::string_view kPasta = "pasta";
+inline constexpr std::string_view kBuiltinNetwork = "builtin";
+
+/// Failure::target of the builtin network: the part of the kernel that was needed.
+inline constexpr std::string_view kFeatureVeth = "veth";
+inline constexpr std::string_view kFeatureTproxy = "tproxy";
 
 /// The step of the set-up that failed.
 enum class Stage {

@@ -55,6 +55,11 @@ Answer helper_needs_sys_admin(const Failure& failure, const Facts& facts);
 Answer tun_missing(const Failure& failure, const Facts& facts);
 Answer tun_forbidden(const Failure& failure, const Facts& facts);
 
+// rules_gateway.cc: the kernel lacks a part of the builtin network
+Answer builtin_without_veth(const Failure& failure, const Facts& facts);
+Answer builtin_without_tproxy(const Failure& failure, const Facts& facts);
+Answer builtin_failed(const Failure& failure, const Facts& facts);
+
 // rules_lxc.cc: lxc-user-nic cannot do its work, or there is no DHCP server
 Answer lxc_missing(const Failure& failure, const Facts& facts);
 Answer lxc_no_new_privs(const Failure& failure, const Facts& facts);

@@ -69,7 +69,7 @@ Result<void> open_watch(Sockets& sockets) {
 }
 
 // The order is the one in the header's theory of operation.
-Result<Sockets> build(const ns::TargetNamespaces& target, const Plan& plan) {
+Result<Sockets> build(const ns::TargetNamespaces& target, const Plan& plan, Needs& needs) {
     TRY(target.enter());
     auto inside = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
     Sockets sockets;
@@ -81,11 +81,15 @@ Result<Sockets> build(const ns::TargetNamespaces& target, const Plan& plan) {
     }
     sockets.netns = TRY(sys::open_file("/proc/self/ns/net", O_RDONLY));
     auto routing = TRY(sys::NetlinkSocket::open(NETLINK_ROUTE));
-    auto netfilter = TRY(sys::NetlinkSocket::open(NETLINK_NETFILTER));
+    needs = Needs::kVeth;
     TRY(create_links(inside, sockets.netns, plan));
+    needs = Needs::kNothingSpecial;
     TRY(set_up_gateway_link(routing, plan));
     TRY(open_transparent_sockets(plan, sockets));
+    needs = Needs::kTproxy;
+    auto netfilter = TRY(sys::NetlinkSocket::open(NETLINK_NETFILTER));
     sockets.mode = TRY(install_rules(netfilter, plan));
+    needs = Needs::kNothingSpecial;
     if (sockets.mode != QueueMode::kAcceptFirst) {
         TRY(open_queues(plan, sockets));
     }
@@ -98,8 +102,8 @@ Result<Sockets> build(const ns::TargetNamespaces& target, const Plan& plan) {
 }
 
 Result<void> build_and_send(sys::FdRef channel, const ns::TargetNamespaces& target,
-                            const Plan& plan) {
-    Sockets sockets = TRY(build(target, plan));
+                            const Plan& plan, Needs& needs) {
+    Sockets sockets = TRY(build(target, plan, needs));
     TRY(send_slots(channel, sockets.mode, common_slots(sockets)));
     for (WorkerSockets& worker : sockets.workers) {
         TRY(send_slots(channel, sockets.mode, worker_slots(worker)));
@@ -111,10 +115,11 @@ Result<void> build_and_send(sys::FdRef channel, const ns::TargetNamespaces& targ
                                const Plan& plan, pid_t parent) {
     sys::die_with_parent();
     Result<void> done;
+    Needs needs = Needs::kNothingSpecial;
     if (::getppid() != parent) {
         done = fail("the parent is gone");
     } else {
-        done = build_and_send(channel, target, plan);
+        done = build_and_send(channel, target, plan, needs);
     }
     if (!done) {
         const std::string report =
@@ -122,6 +127,7 @@ Result<void> build_and_send(sys::FdRef channel, const ns::TargetNamespaces& targ
                           .u32(done.error().code != 0
                                    ? static_cast<std::uint32_t>(done.error().code)
                                    : EINVAL)
+                          .u8(static_cast<std::uint8_t>(needs))
                           .bytes(std::string_view(done.error().message).substr(0, kMaxErrorText)))
                 .take();
         static_cast<void>(sys::send_packet(channel, report));
@@ -130,9 +136,11 @@ Result<void> build_and_send(sys::FdRef channel, const ns::TargetNamespaces& targ
 }
 
 // What build_and_send() sent, put into `slots`.
-Result<QueueMode> take_slots(sys::PacketWithDescriptors received, const Slots& slots) {
+Result<QueueMode> take_slots(sys::PacketWithDescriptors received, const Slots& slots,
+                             Needs& needs) {
     ByteReader in(received.packet);
     if (const std::uint32_t code = in.u32(); code != 0) {
+        needs = static_cast<Needs>(in.u8());
         return fail(Error{std::string(in.bytes(in.left())), static_cast<int>(code)});
     }
     const std::uint8_t mode = in.u8();
@@ -202,11 +210,11 @@ Result<sys::PacketWithDescriptors> Builder::await(sys::Deadline deadline,
 Result<Sockets> Builder::finish(sys::Deadline deadline, const sys::Interrupt* interrupt) {
     Sockets sockets;
     auto received = TRY(await(deadline, interrupt));
-    sockets.mode = TRY(take_slots(std::move(received), common_slots(sockets)));
+    sockets.mode = TRY(take_slots(std::move(received), common_slots(sockets), needed_));
     for (unsigned i = 0; i < workers_; ++i) {
         received = TRY(await(deadline, interrupt));
         WorkerSockets& worker = sockets.workers.emplace_back();
-        sockets.mode = TRY(take_slots(std::move(received), worker_slots(worker)));
+        sockets.mode = TRY(take_slots(std::move(received), worker_slots(worker), needed_));
     }
     sys::wait_for_exit(std::exchange(pid_, 0));
     return sockets;

@@ -24,6 +24,9 @@
 
 namespace rk::gateway {
 
+/// Which part of the kernel a step needs.
+enum class Needs : unsigned char { kNothingSpecial, kVeth, kTproxy };
+
 /// A gateway in the making.
 class Builder {
  public:
@@ -38,6 +41,8 @@ class Builder {
 
     /// Waits for the end of the work; once. `interrupt` may end the wait, with the code EINTR.
     [[nodiscard]] Result<Sockets> finish(sys::Deadline deadline, const sys::Interrupt* interrupt);
+    /// After a finish() that failed: what the step that failed needs of the kernel.
+    [[nodiscard]] Needs needed() const { return needed_; }
 
  private:
     Builder(sys::Fd channel, pid_t pid, const Plan& plan);
@@ -47,6 +52,7 @@ class Builder {
     sys::Fd channel_;
     pid_t pid_ = 0;
     unsigned workers_ = 0;
+    Needs needed_ = Needs::kNothingSpecial;
 };
 
 }  // namespace rk::gateway

@@ -2,6 +2,7 @@
 #include "launch/parent.h"
 
 #include "doctor/preflight.h"
+#include "drivers/network/builtin.h"
 #include "drivers/network/registry.h"
 #include "launch/activation.h"
 #include "launch/names.h"
@@ -302,6 +303,7 @@ Result<void> Parent::finish_network(drivers::NetworkDriver* network, loop::Event
     }
     const sys::Interrupt interrupt{signals_->fd(), [this] { return !check_interruption(); }};
     if (Result<void> ready = network->wait_ready(&interrupt); !ready) {
+        network_lacks_ = network->builtin() != nullptr ? network->builtin()->lacks() : "";
         return fail(network_failed(std::move(ready).error()));
     }
     return network->attach(loop);
@@ -326,6 +328,11 @@ doctor::Failure Parent::network_failure(const Error& why) const {
         failure.target = options_.lxc_user_nic_binary;
         failure.bridge = options_.lxc_user_nic_bridge;
         failure.output = why.message;
+    }
+    if (options_.network == model::NetworkDriver::kBuiltin ||
+        options_.network == model::NetworkDriver::kGvisorTapVsock) {
+        failure.program = doctor::kBuiltinNetwork;
+        failure.target = network_lacks_;
     }
     if (options_.network == model::NetworkDriver::kPasta) {
         failure.program = doctor::kPasta;

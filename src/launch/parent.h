@@ -86,7 +86,8 @@ class Parent {
     std::optional<sys::SignalFd> signals_;
     std::optional<ns::UserIdentity> user_;
     ns::IdMaps maps_;
-    bool running_ = false;  // the set-up is over
+    std::string network_lacks_;  // the part of the kernel that the builtin network did not find
+    bool running_ = false;       // the set-up is over
     ParentOutcome outcome_;
 };
 

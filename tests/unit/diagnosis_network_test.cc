@@ -32,6 +32,21 @@ TEST(DiagnosisNetwork, TunIsForbidden) {
     expect_golden("tun-forbidden-container", "tun-forbidden", tun_failure(EPERM), facts);
 }
 
+TEST(DiagnosisNetwork, TheKernelLacksAPartOfTheBuiltinNetwork) {
+    Failure failure = failure_at(Stage::kSetUpNetwork, EOPNOTSUPP);
+    failure.program = kBuiltinNetwork;
+    failure.target = kFeatureVeth;
+    expect_golden("builtin-without-veth", "builtin-without-veth", failure, sound_facts());
+    failure.target = kFeatureTproxy;
+    failure.code = ENOENT;
+    expect_golden("builtin-without-tproxy", "builtin-without-tproxy", failure, sound_facts());
+    // What the features are there for was refused: never blamed on /dev/net/tun.
+    failure.code = EPERM;
+    Facts facts = sound_facts();
+    facts.tun_node = false;
+    expect_golden("builtin-failed", "builtin-failed", failure, facts);
+}
+
 Failure pasta_failure(std::string_view message, int code = 0) {
     Failure failure = failure_at(Stage::kSetUpNetwork, code);
     failure.program = kPasta;

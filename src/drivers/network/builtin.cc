@@ -2,6 +2,7 @@
 #include "drivers/network/builtin.h"
 
 #include "base/text.h"
+#include "doctor/failure.h"
 #include "drivers/network/address_plan.h"
 #include "gateway/resolvers.h"
 #include "ns/target_namespaces.h"
@@ -184,6 +185,18 @@ Result<wire::GatewayReport> BuiltinNetwork::report() const {
 
 Result<model::GatewayStats> BuiltinNetwork::stats() const {
     return TRY(report()).stats;
+}
+
+std::string_view BuiltinNetwork::lacks() const {
+    switch (builder_ ? builder_->needed() : gateway::Needs::kNothingSpecial) {
+        case gateway::Needs::kVeth:
+            return doctor::kFeatureVeth;
+        case gateway::Needs::kTproxy:
+            return doctor::kFeatureTproxy;
+        case gateway::Needs::kNothingSpecial:
+            break;
+    }
+    return "";
 }
 
 gateway::RelayPlan BuiltinNetwork::relay_plan() const {

@@ -57,6 +57,9 @@ class BuiltinNetwork final : public NetworkDriver {
     /// After wait_ready(): what the relay is made of, as it stands now.
     [[nodiscard]] const gateway::Sockets& sockets() const { return sockets_; }
     [[nodiscard]] gateway::RelayPlan relay_plan() const;
+    /// After a wait_ready() that failed: the part of the kernel that is missing, as doctor/ names
+    /// it; "" where it is something else.
+    [[nodiscard]] std::string_view lacks() const;
     /// From now on changes are told to the relay.
     void use_relay(RelayAccess access) { relay_ = std::move(access); }
 
