@@ -28,6 +28,18 @@ RelayGateway relay_gateway(const drivers::BuiltinNetwork& network) {
 
 }  // namespace
 
+std::optional<drivers::GatewayTargets> gateway_targets(const drivers::NetworkDriver* network) {
+    if (network == nullptr || network->builtin() == nullptr) {
+        return std::nullopt;
+    }
+    const gateway::Plan plan = network->builtin()->relay_plan().plan;
+    drivers::GatewayTargets targets{plan.v4.address, {}};
+    if (plan.v6) {
+        targets.child_v6 = plan.v6->address;
+    }
+    return targets;
+}
+
 RelayProcessOptions relay_options(const model::Options& options,
                                   const drivers::NetworkDriver* network) {
     RelayProcessOptions relay;

@@ -2,8 +2,11 @@
 #pragma once
 
 #include "drivers/network/network_driver.h"
+#include "drivers/port/child_address.h"
 #include "launch/relay_process.h"
 #include "model/options.h"
+
+#include <optional>
 
 namespace rk::launch {
 
@@ -11,5 +14,9 @@ namespace rk::launch {
 /// one is started; `network` (or null) outlives the relay.
 [[nodiscard]] RelayProcessOptions relay_options(const model::Options& options,
                                                 const drivers::NetworkDriver* network);
+
+/// Where published ports lead with that network; nothing where it is not the builtin one.
+[[nodiscard]] std::optional<drivers::GatewayTargets> gateway_targets(
+    const drivers::NetworkDriver* network);
 
 }  // namespace rk::launch

@@ -48,6 +48,10 @@ std::optional<model::NetworkInfo> network_info(const model::Options& options,
 
 }  // namespace
 
+bool ServicesPlan::carries_network() const {
+    return network != nullptr && network->builtin() != nullptr;
+}
+
 Result<Services> Services::start(ServicesPlan plan, const Logger& log) {
     Services services(std::move(plan), log);
     TRY(services.make_port_driver());
@@ -60,14 +64,25 @@ bool Services::publishes_by_request() const {
            plan_.options.port_driver != model::PortDriver::kImplicit;
 }
 
+// The relay carries published ports and, with the builtin network, all else: then it runs whether
+// there is a port driver or not.
+Result<void> Services::make_relay() {
+    target_ = std::make_shared<ns::TargetNamespaces>(TRY(ns::TargetNamespaces::of_child(
+        plan_.child, plan_.options.detach_netns ? plan_.state_dir.file("netns") : "")));
+    relay_ = std::make_shared<drivers::RelayKeeper>(
+        [target = target_, &options = plan_.options, network = plan_.network] {
+            return start_relay_process(*target, relay_options(options, network));
+        },
+        log_);
+    return plan_.carries_network() ? relay_->keep_running() : Result<void>{};
+}
+
 Result<void> Services::make_port_driver() {
     const model::Options& options = plan_.options;
-    const bool carries_network = plan_.network != nullptr && plan_.network->builtin() != nullptr;
-    if (options.port_driver == model::PortDriver::kNone && !carries_network) {
+    if (options.port_driver == model::PortDriver::kNone && !plan_.carries_network()) {
         return {};
     }
-    auto target = std::make_shared<ns::TargetNamespaces>(TRY(ns::TargetNamespaces::of_child(
-        plan_.child, options.detach_netns ? plan_.state_dir.file("netns") : "")));
+    TRY(make_relay());
     drivers::PortDriverParts parts;
     parts.state_dir = plan_.state_dir.path();
     if (plan_.network != nullptr) {
@@ -81,23 +96,23 @@ Result<void> Services::make_port_driver() {
     drivers::BuiltinPortParts& builtin = parts.builtin;
     builtin.argv0 = plan_.argv0;
     builtin.source_ip_transparent = options.source_ip_transparent;
-    builtin.start_relay = [target, &options, network = plan_.network] {
-        return start_relay_process(*target, relay_options(options, network));
-    };
-    builtin.set_up_source_ip = [target,
+    builtin.relay = relay_;
+    builtin.set_up_source_ip = [target = target_,
                                 request = drivers::SourceIpRequest{
                                     options.source_ip_transparent_backend, plan_.environment}] {
         return drivers::SourceIpSetup::begin(*target, request);
     };
+    builtin.gateway = gateway_targets(plan_.network);
     builtin.inherited = drivers::inherited_sockets(plan_.environment, ::getpid());
-    // The relay carries the builtin network, too, and so runs without a port driver as well.
-    const bool runs_relay = carries_network && !publishes_by_request();
+    // Implicit ports are published by a driver of their own.
+    const bool implicit =
+        plan_.carries_network() && options.port_driver == model::PortDriver::kImplicit;
     ports_ = TRY(drivers::make_port_driver(
-        runs_relay ? model::PortDriver::kBuiltin : options.port_driver, std::move(parts), log_));
-    if (ports_ != nullptr && !runs_relay) {
+        implicit ? model::PortDriver::kBuiltin : options.port_driver, std::move(parts), log_));
+    if (ports_ != nullptr) {
         ports_->prepare();
     }
-    return carries_network ? ports_->start() : Result<void>{};
+    return {};
 }
 
 Result<void> Services::publish() {
@@ -150,6 +165,9 @@ Result<void> Services::publish_implicitly(loop::EventLoop& loop) {
 }
 
 Result<void> Services::serve(loop::EventLoop& loop) {
+    if (relay_ != nullptr) {
+        relay_->attach(loop);
+    }
     if (ports_ != nullptr) {
         ports_->attach(loop);
     }

@@ -7,10 +7,12 @@
 #include "drivers/network/network_driver.h"
 #include "drivers/port/implicit.h"
 #include "drivers/port/port_driver.h"
+#include "drivers/port/relay_keeper.h"
 #include "launch/state_dir.h"
 #include "loop/event_loop.h"
 #include "model/options.h"
 #include "ns/id_map_writer.h"
+#include "ns/target_namespaces.h"
 #include "sys/environment.h"
 
 #include <memory>
@@ -32,6 +34,9 @@ struct ServicesPlan {
     std::string argv0;    // as which it was started, for advice
     pid_t child = 0;
     ns::IdMaps maps;
+
+    /// Whether the network is our own relay's work.
+    [[nodiscard]] bool carries_network() const;
 };
 
 /// Published ports and the REST API of one run.
@@ -50,6 +55,7 @@ class Services {
     Services(ServicesPlan plan, const Logger& log) : plan_(std::move(plan)), log_(log) {}
     /// Whether command line and API publish ports.
     [[nodiscard]] bool publishes_by_request() const;
+    [[nodiscard]] Result<void> make_relay();
     [[nodiscard]] Result<void> make_port_driver();
     [[nodiscard]] Result<void> publish();
     [[nodiscard]] Result<void> publish_one(const model::PortSpec& spec);
@@ -57,6 +63,8 @@ class Services {
 
     ServicesPlan plan_;
     const Logger& log_;
+    std::shared_ptr<ns::TargetNamespaces> target_;
+    std::shared_ptr<drivers::RelayKeeper> relay_;
     std::unique_ptr<drivers::PortDriver> ports_;
     std::unique_ptr<drivers::ImplicitPorts> implicit_;  // uses ports_
     std::unique_ptr<api::Server> server_;

@@ -86,12 +86,18 @@ Result<std::shared_ptr<Port>> ChannelServer::make_port(const wire::AddPort& requ
     if (request.id >= kFirstLocalPort) {
         return fail(errno_error(EINVAL, "publish a port under a local id"));
     }
+    if (request.origin == wire::Origin::kGateway && shared_.sources.gateway == nullptr) {
+        return fail(errno_error(EINVAL, "publish a port through a gateway that is not there"));
+    }
     auto port = std::make_shared<Port>();
     port->id = request.id;
     port->transport = request.transport;
     port->socket = std::move(descriptors.front());
     port->target = request.target;
-    port->transparent = request.transparent;
+    port->transparency.on = request.transparent;
+    port->origin = request.origin;
+    port->fallback = request.fallback;
+    port->fallback_transparency.on = request.fallback_transparent;
     port->owner = next_owner_++ % shared_.workers;
     prepare_port(*port);
     return port;

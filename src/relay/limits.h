@@ -62,6 +62,9 @@ inline constexpr std::size_t kReservedFds = 16;
 
 /// A transparent connect that is not answered in this time takes the wrong way back.
 inline constexpr std::int64_t kTransparentTimeoutMs = 1000;
+/// The same from the gateway, where answers always find their way unless something inside has the
+/// client's network, too: long enough for a SYN that was lost in a full queue (again after 1 s).
+inline constexpr std::int64_t kGatewayTimeoutMs = 2500;
 /// Firewall mark of transparent sockets; the namespace's routing rule and its table match it.
 inline constexpr int kTransparentMark = 100;
 
@@ -82,6 +85,16 @@ inline constexpr std::size_t kUdpMaxSegments = 64;
 inline constexpr std::size_t kUdpMaxBundle = 65000;
 /// Receive buffer asked for each UDP socket (bytes): room for a burst while the worker is away.
 inline constexpr int kUdpSocketBytes = 1 << 20;
+/// First datagrams that a worker keeps until it is known that somebody listens (bytes), and for how
+/// long: a refusal comes at once, unless the question who has the address (ARP) was lost and is
+/// asked again a second later.
+inline constexpr std::size_t kUdpKeptBytes = std::size_t{1} << 20U;
+inline constexpr std::int64_t kUdpKeptMs = 2500;
+/// A flow that is refused at both of its targets begins anew, but not more often than this.
+inline constexpr std::int64_t kUdpAnewMs = 1000;
+/// After a refusal new flows of a port go to its fallback at once for so long: a kernel refuses one
+/// client only once a second (net.ipv4.icmp_ratelimit), and so not each of its flows.
+inline constexpr std::int64_t kUdpRefusedMs = 10000;
 /// UDP flows take at most one in this many descriptors, so that TCP keeps working under a flood.
 inline constexpr std::size_t kFlowShareOfFds = 2;
 

@@ -11,9 +11,10 @@ namespace rk::relay {
 /// Where an accepted connection goes on to: over a socket that is connected already, to an address
 /// that is yet to be called, or nowhere.
 struct Onward {
-    sys::Fd connected;       // nonblocking; from now on paid for by the accepted connection
-    model::Endpoint target;  // shown and logged; dialled where `connected` is empty
-    int refusal = 0;         // an errno: the client gets a reset
+    sys::Fd connected;  // nonblocking; from now on paid for by the accepted connection
+    model::Endpoint
+        target;  // shown and logged; dialled from this process' own network namespace otherwise
+    int refusal = 0;  // an errno: the client gets a reset
 };
 
 /// Decides it per connection, where a fixed target is not enough. Called by any worker, also by

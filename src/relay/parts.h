@@ -21,8 +21,9 @@ inline constexpr std::uint32_t kFirstLocalPort = 0x80000000;
 /// What a relay is made of beside the published ports that come over the channel. Nothing of it is
 /// needed for those.
 struct RelayParts {
-    /// Sockets of the relay itself, served from the start (at most wire::kMaxLocalPorts). The
-    /// totals may be left empty. Stats tell them apart from published ports.
+    /// Sockets of the relay itself, served from the start (at most wire::kMaxLocalPorts). Their
+    /// targets are called in this process' own network namespace. The totals may be left empty.
+    /// Stats tell them apart from published ports.
     std::vector<std::shared_ptr<Port>> local_ports;
     GuestMaker make_guest;
     SocketSources sources;

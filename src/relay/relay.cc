@@ -115,6 +115,7 @@ Result<void> open_local_ports(Shared& shared, const RelayParts& parts) {
         if (port->totals == nullptr) {
             port->totals = std::make_shared<PortTotals>(port->id, shared.workers);
         }
+        port->local = true;
         prepare_port(*port);
         shared.fds.charge(1);
         for (const auto& mailbox : shared.mailboxes) {

@@ -54,6 +54,10 @@ struct SocketSources {
     model::IpAddress gateway_v4;
     model::IpAddress gateway_v6;
 
+    /// The gateway's address that is of the same family.
+    [[nodiscard]] const model::IpAddress& gateway_address(const model::IpAddress& like) const {
+        return like.is_v4() ? gateway_v4 : gateway_v6;
+    }
     template <typename Function>
     void each(const Function& function) const {
         for (SocketSource* source : {child.get(), gateway.get()}) {

@@ -22,6 +22,18 @@ enum class State : std::uint8_t {
     kDoomed,  // closed at the end of the batch; events that still mention it do nothing
 };
 
+/// How a service is called: from inside the namespace or from its gateway, as ourselves (the
+/// gateway) or as the client.
+enum class Call : std::uint8_t { kInside, kInsideAsClient, kGateway, kGatewayAsClient };
+inline constexpr std::size_t kCalls = 4;
+
+[[nodiscard]] constexpr bool is_as_client(Call call) {
+    return call == Call::kInsideAsClient || call == Call::kGatewayAsClient;
+}
+[[nodiscard]] constexpr bool is_from_gateway(Call call) {
+    return call == Call::kGateway || call == Call::kGatewayAsClient;
+}
+
 /// One of the two sockets. Edge-triggered: the flags say what is known, EAGAIN takes it back.
 struct Side {
     sys::Fd fd;
@@ -52,7 +64,8 @@ enum Way : std::uint8_t { kIn = 0, kOut = 1 };
 /// A published TCP connection. 320 bytes; pipes and blocks are borrowed while data is on its way.
 struct Connection : SlabPlace {
     State state = State::kConnecting;
-    bool as_client = false;  // dialled with the client's address
+    Call call = Call::kInside;  // the last one
+    bool fell_back = false;     // the target is the port's second one
     TcpPort* port = nullptr;
     std::array<Side, 2> sides;  // by Way: [kIn] the client, [kOut] the service
     std::array<Direction, 2> ways;

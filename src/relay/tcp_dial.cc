@@ -70,13 +70,40 @@ Dial dial(const model::Endpoint& target) {
 
 bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target) {
     return client.address.is_v4() == target.address.is_v4() && !client.address.is_loopback() &&
-           !is_link_local_v6(client.address);
+           !is_link_local_v6(client.address) && client.address != target.address;
 }
 
 Dial dial_as(SocketSource& source, const model::Endpoint& client, const model::Endpoint& target) {
     Dial call = begin(source, target);
     if (call.code == 0 && !take_source(call.socket, client)) {
         call.code = errno;
+    }
+    return begin_connect(std::move(call), target);
+}
+
+int bind_from(sys::FdRef socket, const model::Endpoint& from) {
+    if (from.address.is_unspecified()) {
+        return 0;
+    }
+    SocketAddress address(from);
+    if (::bind(socket.number(), &address.any, address.length) == 0) {
+        return 0;
+    }
+    if (errno != EADDRINUSE) {
+        return errno;
+    }
+    address = SocketAddress({from.address, 0});
+    return ::bind(socket.number(), &address.any, address.length) == 0 ? 0 : errno;
+}
+
+// SO_REUSEADDR: the last connection of the same client port may still be in TIME_WAIT.
+// IP_BIND_ADDRESS_NO_PORT: a port that is free towards this target will do.
+Dial dial_from(SocketSource& source, const model::Endpoint& from, const model::Endpoint& target) {
+    Dial call = begin(source, target);
+    if (call.code == 0) {
+        static_cast<void>(set_option(call.socket, SOL_SOCKET, SO_REUSEADDR, 1));
+        static_cast<void>(set_option(call.socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+        call.code = bind_from(call.socket, from);
     }
     return begin_connect(std::move(call), target);
 }

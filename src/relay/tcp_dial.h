@@ -19,13 +19,21 @@ struct Dial {
 [[nodiscard]] Dial dial(const model::Endpoint& target);
 
 /// Whether the service can be shown that client at all: same family, and not an address that means
-/// something else inside.
+/// something else inside, its own for one.
 [[nodiscard]] bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target);
 
 /// The same from the client's address and port (IP_TRANSPARENT; needs CAP_NET_ADMIN there). The
 /// mark makes the answers come back: routing sends what carries it to this host.
 [[nodiscard]] Dial dial_as(SocketSource& source, const model::Endpoint& client,
                            const model::Endpoint& target);
+
+/// From an address and port, as any socket would (but that the source's may have foreign ones). A
+/// port that is taken becomes a free one; an unspecified address is left to the kernel.
+[[nodiscard]] Dial dial_from(SocketSource& source, const model::Endpoint& from,
+                             const model::Endpoint& target);
+
+/// Binds a socket to `from` in that way. 0 or an errno.
+[[nodiscard]] int bind_from(sys::FdRef socket, const model::Endpoint& from);
 
 /// What accepted sockets inherit from their listener: no delay, keep-alive, non-blocking.
 void prepare_listener(sys::FdRef listener);

@@ -2,7 +2,7 @@
 #include "relay/tcp_engine.h"
 
 #include "relay/socket_address.h"
-#include "relay/tcp_dial.h"
+#include "relay/tcp_events.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -15,20 +15,10 @@ namespace rk::relay {
 namespace {
 
 constexpr std::uint32_t kListenerEvents = EPOLLIN | EPOLLEXCLUSIVE;
-// EPOLLOUT of a connected socket is asked for once it was needed: a fresh one would report it at
-// once.
-constexpr std::uint32_t kEagerEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
-constexpr std::uint32_t kFullEvents = kEagerEvents | EPOLLOUT;
-constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;
-
 // accept(2) passes errors of the connection it would have returned; the next one may be sound.
 bool died_in_queue(int code) {
     return code == ECONNABORTED || code == EINTR || code == EPROTO || code == ENETDOWN ||
            code == ENETUNREACH || code == EHOSTDOWN || code == EHOSTUNREACH || code == ENOPROTOOPT;
-}
-
-Tag tag_of(const Connection& connection, Way side) {
-    return Tag::of(side == kIn ? Kind::kClient : Kind::kBackend, connection);
 }
 
 }  // namespace
@@ -175,127 +165,6 @@ void TcpEngine::adopt(AdoptCommand&& command) {
     shared_.fds.give(2);
 }
 
-void TcpEngine::start(TcpPort& port, sys::Fd client, const model::Endpoint& peer) {
-    Connection& connection = connections_.claim();
-    connection.port = &port;
-    connection.peer = peer;
-    connection.sides[kIn].fd = std::move(client);
-    port.connections.push_back(connection);
-    if (local_buffers_ && peer.address.is_loopback()) {
-        keep_local(connection.sides[kIn].fd);
-    }
-    const int code = poller_.add(connection.sides[kIn].fd, kEagerEvents, tag_of(connection, kIn));
-    if (code != 0) {
-        port.counters->errors.add(1);
-        doom(connection, Ending::kReset);
-        return;
-    }
-    if (port.port->chooser != nullptr) {
-        start_chosen(connection, *port.port->chooser);
-        return;
-    }
-    connection.target = port.port->target;
-    call_service(connection, port.port->transparent.load(std::memory_order_relaxed) &&
-                                 can_dial_as(peer, connection.target));
-}
-
-void TcpEngine::start_chosen(Connection& connection, OnwardChooser& chooser) {
-    Side& client = connection.sides[kIn];
-    Onward onward = chooser.choose(client.fd, connection.peer, now_ms());
-    connection.target = onward.target;
-    if (onward.refusal != 0) {
-        on_call_failed(connection, onward.refusal);
-        return;
-    }
-    if (!onward.connected.valid()) {
-        call_service(connection, false);
-        return;
-    }
-    Side& service = connection.sides[kOut];
-    service.fd = std::move(onward.connected);
-    const int code = poller_.add(service.fd, kEagerEvents, tag_of(connection, kOut));
-    if (code != 0) {
-        on_call_failed(connection, code);
-        return;
-    }
-    connection.state = State::kOpen;
-}
-
-void TcpEngine::call_service(Connection& connection, bool as_client) {
-    const Port& port = *connection.port->port;
-    const model::Endpoint& target = connection.target;
-    connection.as_client = as_client;
-    SocketSource& inside = *shared_.sources.child;
-    Dial call;
-    if (as_client) {
-        call = dial_as(inside, connection.peer, target);
-    } else {
-        call = port.chooser != nullptr ? dial(target) : dial(inside, target);
-    }
-    Side& service = connection.sides[kOut];
-    service = {};
-    service.fd = std::move(call.socket);
-    service.watches_out = true;
-    if (local_buffers_ && target.address.is_loopback()) {
-        keep_local(service.fd);
-    }
-    if (call.code == 0) {
-        call.code = poller_.add(service.fd, kFullEvents, tag_of(connection, kOut));
-    }
-    if (call.code != 0) {
-        on_call_failed(connection, call.code);
-        return;
-    }
-    const std::int64_t patience =
-        as_client ? kTransparentTimeoutMs : std::int64_t{shared_.limits.connect_timeout_ms};
-    if (patience > 0) {
-        connection.dial_deadline_ms = now_ms() + patience;
-        (as_client ? transparent_calls_ : calls_).push_back(connection);
-    }
-}
-
-// A refusal is the service's answer under any source address; everything else may be due to the
-// client's address and is tried once more without it.
-void TcpEngine::on_call_failed(Connection& connection, int code) {
-    Counters& counters = *connection.port->counters;
-    (connection.as_client ? transparent_calls_ : calls_).remove(connection);
-    if (code == ECONNREFUSED) {
-        counters.refused.add(1);
-        doom(connection, Ending::kReset);
-        return;
-    }
-    counters.errors.add(1);
-    if (!connection.as_client) {
-        doom(connection, Ending::kReset);
-        return;
-    }
-    Port& port = *connection.port->port;
-    if (code == ETIMEDOUT && !port.transparent_proved && port.transparent.exchange(false)) {
-        shared_.log(LogLevel::kWarning,
-                    fmt::format("port {}: {} does not answer clients at their own address; "
-                                "from now on it sees this host's",
-                                port.id, connection.target.text()));
-    }
-    call_service(connection, false);
-}
-
-void TcpEngine::on_called(Connection& connection, std::uint32_t events) {
-    if ((events & kBroken) != 0) {
-        const int code = take_error(connection.sides[kOut].fd);
-        on_call_failed(connection, code == 0 ? ECONNREFUSED : code);
-        return;
-    }
-    if ((events & EPOLLOUT) == 0) {
-        return;
-    }
-    (connection.as_client ? transparent_calls_ : calls_).remove(connection);
-    connection.state = State::kOpen;
-    Port& port = *connection.port->port;
-    if (connection.as_client && !port.transparent_proved.load(std::memory_order_relaxed)) {
-        port.transparent_proved = true;
-    }
-}
-
 void TcpEngine::on_socket(Tag tag, std::uint32_t events) {
     Connection* const connection = connections_.find(tag.index, tag.generation);
     if (connection == nullptr || connection->state == State::kDoomed) {
@@ -375,20 +244,13 @@ std::int64_t TcpEngine::next_due() const {
         return 0;
     }
     std::int64_t due = resting_.empty() ? -1 : rested_ms_;
-    for (const Connection* first : {transparent_calls_.front(), calls_.front()}) {
+    for (const auto& calls : calls_) {
+        const Connection* const first = calls.front();
         if (first != nullptr && (due < 0 || first->dial_deadline_ms < due)) {
             due = first->dial_deadline_ms;
         }
     }
     return due;
-}
-
-void TcpEngine::expire_calls(std::int64_t now) {
-    for (auto* list : {&transparent_calls_, &calls_}) {
-        while (list->front() != nullptr && list->front()->dial_deadline_ms <= now) {
-            on_call_failed(*list->front(), ETIMEDOUT);
-        }
-    }
 }
 
 void TcpEngine::end_of_batch(std::int64_t now) {
@@ -407,7 +269,7 @@ void TcpEngine::doom(Connection& connection, Ending ending) {
         return;
     }
     connection.state = State::kDoomed;
-    (connection.as_client ? transparent_calls_ : calls_).remove(connection);
+    calls_like(connection.call).remove(connection);
     connection.port->connections.remove(connection);
     unfinished_.remove(connection);
     doomed_.push_back(connection);

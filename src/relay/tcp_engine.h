@@ -7,7 +7,8 @@
 // that accepts hands it over at once where another worker has fewer.
 //
 //   accept -> kConnecting --connected--> kOpen --both FINs passed, or an error--> kDoomed -> closed
-//                |  \--failed as the client's address: once more as ourselves
+//                |  |--failed as the client's address: once more as ourselves
+//                |  \--not there, seen from the gateway: once more from inside, at the fallback
 //                \--refused, failed, timed out: reset to the client --> kDoomed
 //
 // A port with a chooser (onward.h) asks it for each connection. What it says is connected already
@@ -30,6 +31,8 @@
 #include "relay/tcp_dial.h"
 #include "relay/tcp_pump.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -78,7 +81,14 @@ class TcpEngine {
     [[nodiscard]] unsigned idlest_worker() const;
     void start(TcpPort& port, sys::Fd client, const model::Endpoint& peer);
     void start_chosen(Connection& connection, OnwardChooser& chooser);
-    void call_service(Connection& connection, bool as_client);
+    void call_target(Connection& connection);
+    void call_service(Connection& connection, Call call);
+    [[nodiscard]] std::int64_t patience_for(Call call) const;
+    [[nodiscard]] Dial dial_for(const Connection& connection) const;
+    [[nodiscard]] static Transparency& transparency_of(const Connection& connection);
+    [[nodiscard]] List<Connection, &Connection::dialling>& calls_like(Call call) {
+        return calls_.at(static_cast<std::size_t>(call));
+    }
     void on_called(Connection& connection, std::uint32_t events);
     void on_call_failed(Connection& connection, int code);
     void expire_calls(std::int64_t now);
@@ -96,8 +106,7 @@ class TcpEngine {
     Slab<Connection> connections_;
     std::unordered_map<std::uint32_t, std::vector<TcpPort*>> by_id_;
     std::unordered_map<const Port*, TcpPort*> by_port_;
-    List<Connection, &Connection::dialling> transparent_calls_;  // by deadline
-    List<Connection, &Connection::dialling> calls_;              // by deadline
+    std::array<List<Connection, &Connection::dialling>, kCalls> calls_;  // each by deadline
     List<Connection, &Connection::queued> unfinished_;
     List<Connection, &Connection::queued> doomed_;
     List<TcpPort, &TcpPort::resting> resting_;

@@ -12,6 +12,12 @@
 // socket does not take at once is dropped, as a network would. A flow may be closed in the middle
 // of a batch of events: they find it by place and generation, never by descriptor.
 //
+// With the gateway of the builtin network (wire::Origin::kGateway) a flow's socket is bound to the
+// client's address and port in the gateway's network namespace. Where the namespace refuses, the
+// flow falls back, once: it gets a socket inside, connected to the port's second target. What began
+// the flow is kept until the first answer, for two seconds or so, and then sent there again. For
+// some seconds the port's new flows begin there.
+//
 // Not done here: source addresses of clients inside (replies would take the default route), and
 // telling a client that the service is gone (that takes an ICMP message, which we cannot send).
 #pragma once
@@ -36,6 +42,8 @@ struct UdpPort : SlabPlace {
     std::shared_ptr<Port> port;
     Counters* counters = nullptr;
     SocketAddress target;
+    std::optional<SocketAddress> fallback;
+    std::int64_t refused_until_ms = 0;  // new flows begin at the fallback
     List<UdpFlow, &UdpFlow::of_port> flows;
 };
 
@@ -65,12 +73,20 @@ class UdpEngine {
     };
 
     void forward_in(UdpPort& port, std::span<const Datagram> batch, std::int64_t now);
-    [[nodiscard]] UdpFlow* open_flow(UdpPort& port, const Datagram& first);
+    void send_in(UdpFlow& flow, std::span<const Datagram> run, SendTally& tally);
+    [[nodiscard]] UdpFlow* open_flow(UdpPort& port, const Datagram& first, std::int64_t now);
+    [[nodiscard]] sys::Fd call_target(const UdpPort& port, const Datagram& first) const;
+    void end_if_refused_for_long(UdpFlow& flow, std::int64_t now);
+    [[nodiscard]] bool fall_back(UdpFlow& flow, std::int64_t now);
+    void keep(UdpFlow& flow, std::span<const Datagram> run, std::int64_t now);
+    void forget(UdpFlow& flow);
+    void send_kept(UdpFlow& flow);
     [[nodiscard]] bool take_place();
     [[nodiscard]] bool take_budget();
     void give_budget();
     void touch(UdpFlow& flow, std::int64_t now);
     void close_flow(UdpFlow& flow);
+    [[nodiscard]] std::int64_t oldest_end() const;
 
     Shared& shared_;
     Poller& poller_;
@@ -81,6 +97,8 @@ class UdpEngine {
     std::size_t flow_count_ = 0;
     std::unordered_map<std::uint32_t, std::vector<UdpPort*>> by_id_;
     List<UdpFlow, &UdpFlow::by_age> by_age_;  // least recently used first
+    List<UdpFlow, &UdpFlow::by_keeping> keepers_;
+    std::size_t kept_bytes_ = 0;
 };
 
 }  // namespace rk::relay

@@ -8,11 +8,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace rk::relay {
 
 struct UdpPort;
+
+/// The first datagrams of a flow, to be sent again where its other target is.
+struct KeptDatagrams {
+    struct Piece {
+        std::size_t size = 0;
+        std::size_t segment = 0;  // as in Datagram
+    };
+    std::vector<std::byte> bytes;
+    std::vector<Piece> pieces;
+};
 
 /// One client of one published UDP port, as seen at one of this host's addresses: a socket of its
 /// own inside, so that the service can tell clients apart.
@@ -25,6 +36,11 @@ struct UdpFlow : SlabPlace {
     bool with_source = true;  // replies can be sent from `local`
     bool bundles_in = true;
     bool bundles_out = true;
+    bool fell_back = false;  // it leads to the port's second target
+    std::int64_t fell_back_ms = 0;
+    std::unique_ptr<KeptDatagrams> kept;
+    std::int64_t kept_until_ms = 0;
+    ListLink<UdpFlow> by_keeping;
     UdpFlow* chain = nullptr;  // of the table's bucket
     ListLink<UdpFlow> by_age;
     ListLink<UdpFlow> of_port;

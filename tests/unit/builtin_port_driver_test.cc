@@ -252,6 +252,27 @@ TEST_F(BuiltinPort, SourceIpIsSetUpOnceAndShownBeforeTheFirstPort) {
     EXPECT_EQ(driver_->info().extra.at("sourceIPTransparentBackend"), "nft");
     EXPECT_EQ(driver_->info().driver, "builtin");
     EXPECT_EQ(driver_->info().protos.size(), 6U);
+    EXPECT_FALSE(driver_->info().disallow_loopback_child_ip);
+}
+
+TEST_F(BuiltinPort, BehindAGatewaySourceIpTakesNothingInsideButForTheFallback) {
+    BuiltinPortParts parts;
+    parts.start_relay = starter(Manner::kServes);
+    parts.gateway.emplace(GatewayTargets{*model::IpAddress::parse("10.0.2.100"), {}});
+    parts.set_up_source_ip = [this] {
+        ++set_ups_;
+        return SourceIpSetup(SourceIpSupport{true, true, true, "nft"});
+    };
+    driver_ = std::make_unique<BuiltinPortDriver>(std::move(parts), log_);
+    driver_->prepare();
+    EXPECT_TRUE(driver_->info().disallow_loopback_child_ip);
+    EXPECT_EQ(driver_->info().extra.at("sourceIPTransparentBackend"), "gateway");
+    ASSERT_EQ(add("127.0.0.1:0:80/tcp"), "ID 1");
+    ASSERT_EQ(add(":0:80/udp"), "ID 2");
+    ASSERT_EQ(add("0.0.0.0:0:10.0.2.100:80/tcp"), "ID 3");
+    EXPECT_EQ(set_ups_, 0);
+    ASSERT_EQ(add("0.0.0.0:0:80/tcp"), "ID 4");
+    EXPECT_EQ(set_ups_, 1);
 }
 
 TEST_F(BuiltinPort, InheritedSocketsAreShownAsWhatTheyAre) {

@@ -146,9 +146,48 @@ TEST(ChildAddress, IsTheLoopbackOfTheFamily) {
         {"127.0.0.1", "::ffff:10.0.2.100", "10.0.2.100"},
     };
     for (const auto& one : cases) {
-        EXPECT_EQ(child_address(one.parent, one.child).text(), one.dialled)
-            << one.parent << " " << one.child;
+        const PortTarget target = port_target(one.parent, one.child, std::nullopt);
+        EXPECT_EQ(target.origin, wire::Origin::kInside);
+        EXPECT_FALSE(target.fallback);
+        EXPECT_EQ(target.address.text(), one.dialled) << one.parent << " " << one.child;
     }
+}
+
+TEST(ChildAddress, BehindTheGateway) {
+    struct Case {
+        std::string_view parent;
+        std::string_view child;
+        std::string_view gateway;   // called from there first, or ""
+        std::string_view fallback;  // called from inside, or ""
+    };
+    const Case cases[] = {
+        {"", "", "10.0.2.100", "127.0.0.1"},
+        {"0.0.0.0", "", "10.0.2.100", "127.0.0.1"},
+        {"192.0.2.1", "", "10.0.2.100", "127.0.0.1"},
+        {"127.0.0.2", "", "10.0.2.100", "127.0.0.2"},
+        {"::", "", "fd00::100", "::1"},
+        {"::1", "", "fd00::100", "::1"},
+        {"", "10.0.2.100", "10.0.2.100", ""},
+        {"", "::ffff:10.0.2.100", "10.0.2.100", ""},
+        {"0.0.0.0", "fd00::100", "fd00::100", ""},
+        {"", "127.0.0.1", "", "127.0.0.1"},
+        {"::1", "::1", "", "::1"},
+        {"", "172.17.0.2", "", "172.17.0.2"},
+    };
+    const GatewayTargets gateway{*model::IpAddress::parse("10.0.2.100"),
+                                 *model::IpAddress::parse("fd00::100")};
+    for (const auto& one : cases) {
+        const PortTarget target = port_target(one.parent, one.child, gateway);
+        const bool from_gateway = target.origin == wire::Origin::kGateway;
+        const std::string inside =
+            from_gateway ? (target.fallback ? target.fallback->text() : "") : target.address.text();
+        EXPECT_EQ(from_gateway ? target.address.text() : "", one.gateway)
+            << one.parent << " " << one.child;
+        EXPECT_EQ(inside, one.fallback) << one.parent << " " << one.child;
+    }
+    const GatewayTargets only_v4{gateway.child_v4, {}};
+    EXPECT_EQ(port_target("::", "", only_v4).address.text(), "::1");
+    EXPECT_EQ(port_target("::", "", only_v4).origin, wire::Origin::kInside);
 }
 
 std::vector<InheritedSocket> one_inherited(std::string_view text, std::string_view name) {

@@ -155,20 +155,20 @@ class RelayClient {
     /// Publishes; the socket now belongs to the relay alone. Returns its port.
     std::uint16_t add(std::uint32_t id, sys::Fd socket, std::uint16_t target,
                       bool transparent = false) {
+        wire::AddPort request;
+        request.id = id;
+        request.target = {.address = model::IpAddress::v4(INADDR_LOOPBACK), .port = target};
+        request.transparent = transparent;
+        return add(request, std::move(socket));
+    }
+    std::uint16_t add(wire::AddPort request, sys::Fd socket) {
         int type = 0;
         socklen_t length = sizeof type;
         ::getsockopt(socket.number(), SOL_SOCKET, SO_TYPE, &type, &length);
         const std::uint16_t port = port_of(socket);
-        const wire::AddPort request{
-            .request = ++requests_,
-            .id = id,
-            .transport = type == SOCK_STREAM ? wire::Transport::kTcp : wire::Transport::kUdp,
-            .target = {.address = model::IpAddress::v4(INADDR_LOOPBACK), .port = target},
-            .transparent = transparent};
-        const std::array<sys::FdRef, 1> descriptors{socket};
-        EXPECT_TRUE(
-            sys::send_packet_with(channel_, wire::encode(request), descriptors,
-                                  sys::Deadline::after(std::chrono::milliseconds(kPatienceMs))));
+        request.request = ++requests_;
+        request.transport = type == SOCK_STREAM ? wire::Transport::kTcp : wire::Transport::kUdp;
+        send_raw_with(wire::encode(request), socket);
         EXPECT_EQ(done().code, 0U);
         return port;
     }
@@ -210,6 +210,12 @@ class RelayClient {
         });
     }
     void send_raw(std::string_view packet) { EXPECT_TRUE(sys::send_packet(channel_, packet)); }
+    void send_raw_with(std::string_view packet, sys::FdRef socket) {
+        const std::array<sys::FdRef, 1> descriptors{socket};
+        EXPECT_TRUE(
+            sys::send_packet_with(channel_, packet, descriptors,
+                                  sys::Deadline::after(std::chrono::milliseconds(kPatienceMs))));
+    }
     wire::Done done() { return next<wire::Done>(); }
     [[nodiscard]] const std::vector<std::string>& log() const { return log_; }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/port/builtin.h"
 
-#include "drivers/port/child_address.h"
 #include "drivers/port/conflict.h"
 #include "sys/sockaddr.h"
 
@@ -15,10 +14,6 @@ namespace rk::drivers {
 
 namespace {
 
-// A relay that dies from what one client does comes back at once; one that cannot live does not eat
-// the machine.
-constexpr std::size_t kRestartsPerMinute = 10;
-constexpr std::chrono::minutes kRestartWindow{1};
 // The lowest number a copy of an inherited socket gets: past the standard descriptors.
 constexpr int kLowestDescriptor = 3;
 
@@ -39,23 +34,24 @@ Result<Listener> copy_of(const InheritedSocket& inherited) {
 BuiltinPortDriver::BuiltinPortDriver(BuiltinPortParts parts, const Logger& log)
     : parts_(std::move(parts)), log_(log) {
     source_ip_.emplace(SourceIpSupport{});  // until prepare()
+    if (parts_.relay == nullptr) {
+        parts_.relay = std::make_shared<RelayKeeper>(parts_.start_relay, log);
+    }
+    parts_.relay->add_user(this, [this](RelayLink& relay) { return restore(relay); });
 }
 
 BuiltinPortDriver::~BuiltinPortDriver() {
     detach();
-    drop_relay();
+    parts_.relay->remove_user(this);
 }
 
 void BuiltinPortDriver::attach(loop::EventLoop& loop) {
     loop_ = &loop;
-    watch();
+    parts_.relay->attach(loop);
     watch_source_ip();
 }
 
 void BuiltinPortDriver::detach() {
-    if (loop_ != nullptr && relay_) {
-        loop_->remove(relay_->channel());
-    }
     if (loop_ != nullptr && source_ip_->ready().valid()) {
         loop_->remove(source_ip_->ready());
     }
@@ -64,12 +60,21 @@ void BuiltinPortDriver::detach() {
 
 void BuiltinPortDriver::prepare() {
     if (parts_.source_ip_transparent) {
-        source_ip_.emplace(parts_.set_up_source_ip());
+        if (!parts_.gateway) {
+            begin_source_ip();
+        }
         return;
     }
     SourceIpSupport off;
     off.backend = "none (--source-ip-transparent=false)";
     source_ip_.emplace(std::move(off));
+}
+
+void BuiltinPortDriver::begin_source_ip() {
+    if (!source_ip_begun_ && parts_.set_up_source_ip) {
+        source_ip_begun_ = true;
+        source_ip_.emplace(parts_.set_up_source_ip());
+    }
 }
 
 const SourceIpSupport& BuiltinPortDriver::source_ip() {
@@ -97,8 +102,11 @@ PortDriverInfo BuiltinPortDriver::info() {
     PortDriverInfo info;
     info.driver = "builtin";
     info.protos = {"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"};
-    info.disallow_loopback_child_ip = false;
-    if (const std::string& backend = source_ip().backend; !backend.empty()) {
+    // Clients then ask for the namespace's address, where they are seen as who they are.
+    info.disallow_loopback_child_ip = parts_.gateway.has_value();
+    if (parts_.gateway && parts_.source_ip_transparent) {
+        info.extra["sourceIPTransparentBackend"] = "gateway";
+    } else if (const std::string& backend = source_ip().backend; !backend.empty()) {
         info.extra["sourceIPTransparentBackend"] = backend;
     }
     return info;
@@ -135,57 +143,83 @@ Result<BuiltinPortDriver::Entry> BuiltinPortDriver::listen(const model::PortSpec
             sockets.push_back(std::move(one.socket));
         }
     }
-    const model::IpAddress target = child_address(resolved.parent_ip(), resolved.child_ip());
-    return Entry{{0, std::move(resolved)}, kind, target, false, std::move(sockets)};
+    const PortTarget target =
+        port_target(resolved.parent_ip(), resolved.child_ip(), parts_.gateway);
+    return Entry{{0, std::move(resolved)}, kind, target, false, false, std::move(sockets)};
 }
 
 // Clients of a loopback address are on this host: there is no address to carry.
-bool BuiltinPortDriver::wants_source_ip(const Entry& entry) {
+void BuiltinPortDriver::choose_source_ip(Entry& entry) {
     const auto parent = model::IpAddress::parse(entry.status.spec.parent_ip());
-    if (entry.kind != SocketKind::kTcp || (parent && parent->is_loopback())) {
-        return false;
+    if (!parts_.source_ip_transparent || (parent && parent->is_loopback())) {
+        return;
+    }
+    const bool from_gateway = entry.target.origin == wire::Origin::kGateway;
+    const bool tcp = entry.kind == SocketKind::kTcp;
+    entry.transparent = from_gateway || (tcp && source_ip_inside(entry.target.address));
+    entry.fallback_transparent =
+        entry.target.fallback && tcp && source_ip_inside(*entry.target.fallback);
+}
+
+bool BuiltinPortDriver::source_ip_inside(const model::IpAddress& target) {
+    if (parts_.gateway) {
+        begin_source_ip();
     }
     const SourceIpSupport& support = source_ip();
-    return (entry.target.is_v4() ? support.ipv4 : support.ipv6) &&
-           (support.any_target || entry.target.is_loopback());
+    return (target.is_v4() ? support.ipv4 : support.ipv6) &&
+           (support.any_target || target.is_loopback());
 }
 
 Result<model::PortStatus> BuiltinPortDriver::add(const model::PortSpec& spec) {
     TRY(check_conflict(entries_, spec));
     Entry entry = TRY(listen(spec));
     entry.status.id = next_id_;
-    entry.transparent = wants_source_ip(entry);
+    choose_source_ip(entry);
     TRY(publish(entry));
     ++next_id_;
     const auto [place, fresh] = entries_.emplace(entry.status.id, std::move(entry));
     return place->second.status;
 }
 
-// A relay that died unnoticed, or dies just now, is worth a second try.
 Result<void> BuiltinPortDriver::publish(const Entry& entry) {
-    TRY(need_relay());
-    Result<void> done = hand_over(entry);
-    if (!done && relay_->gone()) {
-        relay_died();
-        TRY(need_relay());
-        done = hand_over(entry);
-    }
-    if (!done && !relay_->gone()) {
+    Result<void> done =
+        parts_.relay->with_relay([&](RelayLink& relay) { return hand_over(relay, entry); });
+    RelayLink* const relay = parts_.relay->relay();
+    if (!done && relay != nullptr && !relay->gone()) {
         // Whatever it has taken by now, or takes when it wakes up again, it drops after this.
-        static_cast<void>(relay_->remove(entry.status.id));
+        static_cast<void>(relay->remove(entry.status.id));
     }
     return done;
 }
 
-Result<void> BuiltinPortDriver::hand_over(const Entry& entry) {
+Result<void> BuiltinPortDriver::hand_over(RelayLink& relay, const Entry& entry) {
     wire::AddPort port;
     port.id = static_cast<std::uint32_t>(entry.status.id);
     port.transport = entry.kind == SocketKind::kTcp ? wire::Transport::kTcp : wire::Transport::kUdp;
-    port.target = {entry.target, entry.status.spec.child_port()};
+    port.target = {entry.target.address, entry.status.spec.child_port()};
     port.transparent = entry.transparent;
+    port.origin = entry.target.origin;
+    port.fallback_transparent = entry.fallback_transparent;
     for (const sys::Fd& socket : entry.sockets) {
-        TRY(relay_->add(port, socket));
+        if (entry.target.fallback) {
+            port.fallback = {*entry.target.fallback, port.target.port};
+        }
+        TRY(relay.add(port, socket));
         ++port.target.port;
+    }
+    return {};
+}
+
+// A relay that was just started gets every port there is.
+Result<void> BuiltinPortDriver::restore(RelayLink& relay) {
+    for (const auto& [id, entry] : entries_) {
+        Result<void> done = hand_over(relay, entry);
+        if (!done && relay.gone()) {
+            return done;
+        }
+        if (!done) {
+            log_.warn("port {} cannot be served any more: {}", id, done.error().message);
+        }
     }
     return {};
 }
@@ -196,9 +230,10 @@ Result<void> BuiltinPortDriver::remove(int id) {
         return fail("unknown id: {}", id);
     }
     entries_.erase(found);
-    if (relay_ && !relay_->remove(id)) {
+    RelayLink* const relay = parts_.relay->relay();
+    if (relay != nullptr && !relay->remove(id)) {
         // Its copy of the socket must not outlive the port, nor may a connection.
-        relay_died();
+        parts_.relay->replace();
     }
     return {};
 }
@@ -213,109 +248,21 @@ std::vector<model::PortStatus> BuiltinPortDriver::list() const {
 }
 
 Result<PortDriverStats> BuiltinPortDriver::stats() {
-    PortDriverStats stats;
     if (!entries_.empty()) {
-        TRY(need_relay());
+        TRY(parts_.relay->need());
     }
-    if (relay_) {
-        auto told = relay_->stats();
-        if (!told && relay_->gone()) {
-            relay_died();
-            TRY(need_relay());
-            told = relay_->stats();
-        }
-        stats = TRY(std::move(told));
-        stats.health.running = true;
-        stats.health.pid = relay_->pid();
-    }
-    stats.health.restarts = restarts_;
+    const RelayStats told = TRY(parts_.relay->stats());
+    PortDriverStats stats;
+    stats.health = told.health;
     std::map<int, model::PortCounters> counted;
-    for (const model::PortCounters& port : stats.ports) {
+    for (const model::PortCounters& port : told.ports) {
         counted[port.id] = port;
     }
-    stats.ports.clear();
     for (const auto& [id, entry] : entries_) {
         counted[id].id = id;
         stats.ports.push_back(counted[id]);
     }
     return stats;
-}
-
-Result<void> BuiltinPortDriver::need_relay() {
-    return relay_ ? Result<void>() : start_relay();
-}
-
-// Starts it and gives it every port there is.
-Result<void> BuiltinPortDriver::start_relay() {
-    RelayConnection connection = TRY_CTX(parts_.start_relay(), "start the port relay");
-    relay_ = std::make_unique<RelayLink>(std::move(connection), log_);
-    watch();
-    for (const auto& [id, entry] : entries_) {
-        const Result<void> done = hand_over(entry);
-        if (!done && relay_->gone()) {
-            drop_relay();
-            return done;
-        }
-        if (!done) {
-            log_.warn("port {} cannot be served any more: {}", id, done.error().message);
-        }
-    }
-    return {};
-}
-
-bool BuiltinPortDriver::may_restart() {
-    const auto now = std::chrono::steady_clock::now();
-    while (!recent_restarts_.empty() && now - recent_restarts_.front() > kRestartWindow) {
-        recent_restarts_.pop_front();
-    }
-    if (recent_restarts_.size() >= kRestartsPerMinute) {
-        return false;
-    }
-    recent_restarts_.push_back(now);
-    return true;
-}
-
-void BuiltinPortDriver::drop_relay() {
-    if (loop_ != nullptr && relay_) {
-        loop_->remove(relay_->channel());
-    }
-    relay_.reset();
-}
-
-void BuiltinPortDriver::relay_died() {
-    const sys::ExitStatus status = relay_->end();
-    drop_relay();
-    if (!may_restart()) {
-        log_.warn("the port relay ended again: {}; published ports wait for the next change",
-                  status.text());
-        return;
-    }
-    ++restarts_;
-    log_.warn("the port relay ended: {}; starting it again", status.text());
-    if (const Result<void> started = start_relay(); !started) {
-        log_.warn("{}", started.error().message);
-    }
-}
-
-void BuiltinPortDriver::watch() {
-    if (loop_ == nullptr || !relay_) {
-        return;
-    }
-    const Result<void> added =
-        loop_->add(relay_->channel(), EPOLLIN, [this](std::uint32_t /*events*/) { on_channel(); });
-    if (!added) {
-        log_.warn("the port relay is not watched: {}", added.error().message);
-    }
-}
-
-void BuiltinPortDriver::on_channel() {
-    if (!relay_) {
-        return;
-    }
-    relay_->take_pending();
-    if (relay_->gone()) {
-        relay_died();
-    }
 }
 
 }  // namespace rk::drivers

@@ -7,8 +7,8 @@
 // them (wire/relay_channel.h). So a relay that dies costs its connections and nothing else: the
 // next one gets every socket again, and clients that came meanwhile wait in the sockets' queues.
 //
-// The relay is started with the first port. It is only restarted so many times a minute; past that
-// the ports stay listed and the next call tries again.
+// The relay is started with the first port, unless somebody else (the builtin network) needed it
+// before; relay_keeper.h restarts it.
 //
 // Adding: conflicts are looked for, the sockets made, the relay asked, and only then the ID is
 // taken and the port listed; any failure before undoes all. Calls come from one loop and never
@@ -16,19 +16,24 @@
 //
 // Source IP is set up once, from prepare() on, in a process of its own; whoever needs to know what
 // came of it, a port that clients from elsewhere can reach or `info`, waits for that.
+//
+// With the builtin network, ports are called from its gateway (GatewayTargets): source IP then
+// takes nothing of the namespace, for UDP neither. What listens on the namespace's loopback alone
+// is called from inside when the namespace's address refuses. Only that needs source IP from
+// inside, which is then set up with the first port that can need it.
 #pragma once
 
 #include "base/log.h"
+#include "drivers/port/child_address.h"
 #include "drivers/port/inherited.h"
 #include "drivers/port/listen.h"
 #include "drivers/port/port_driver.h"
+#include "drivers/port/relay_keeper.h"
 #include "drivers/port/relay_link.h"
 #include "drivers/port/source_ip.h"
 #include "loop/event_loop.h"
 
-#include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -42,8 +47,13 @@ namespace rk::drivers {
 struct BuiltinPortParts {
     std::string argv0;  // what this program was started as, for advice
     bool source_ip_transparent = true;
-    RelayStarter start_relay;
-    std::function<SourceIpSetup()> set_up_source_ip;
+    /// Empty: one of its own, which `start_relay` starts.
+    std::shared_ptr<RelayKeeper> relay{};
+    RelayStarter start_relay{};
+    /// Empty: sockets inside cannot carry a client's address.
+    std::function<SourceIpSetup()> set_up_source_ip{};
+    /// With the builtin network, whose relay is then `relay`.
+    std::optional<GatewayTargets> gateway{};
     std::vector<InheritedSocket> inherited;
 };
 
@@ -59,7 +69,6 @@ class BuiltinPortDriver final : public PortDriver {
     void detach();
 
     void prepare() override;
-    [[nodiscard]] Result<void> start() override { return need_relay(); }
     [[nodiscard]] PortDriverInfo info() override;
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override;
     [[nodiscard]] Result<void> remove(int id) override;
@@ -70,27 +79,23 @@ class BuiltinPortDriver final : public PortDriver {
     struct Entry {
         model::PortStatus status;
         SocketKind kind = SocketKind::kTcp;
-        model::IpAddress target;
+        PortTarget target;
         bool transparent = false;
+        bool fallback_transparent = false;
         std::vector<sys::Fd> sockets;  // in the order of the ports
     };
 
     [[nodiscard]] Result<Entry> listen(const model::PortSpec& spec) const;
     [[nodiscard]] Result<Listener> listen_on_one(const model::PortSpec& spec,
                                                  std::uint16_t port) const;
-    [[nodiscard]] bool wants_source_ip(const Entry& entry);
-    [[nodiscard]] Result<void> publish(const Entry& entry);
-    [[nodiscard]] Result<void> hand_over(const Entry& entry);
-
-    [[nodiscard]] Result<void> need_relay();
-    [[nodiscard]] Result<void> start_relay();
-    [[nodiscard]] bool may_restart();
-    void drop_relay();
-    void relay_died();
+    void choose_source_ip(Entry& entry);
+    [[nodiscard]] bool source_ip_inside(const model::IpAddress& target);
+    void begin_source_ip();
     [[nodiscard]] const SourceIpSupport& source_ip();
-    void watch();
     void watch_source_ip();
-    void on_channel();
+    [[nodiscard]] Result<void> publish(const Entry& entry);
+    [[nodiscard]] static Result<void> hand_over(RelayLink& relay, const Entry& entry);
+    [[nodiscard]] Result<void> restore(RelayLink& relay);
 
     BuiltinPortParts parts_;
     const Logger& log_;
@@ -98,9 +103,7 @@ class BuiltinPortDriver final : public PortDriver {
     std::map<int, Entry> entries_;
     int next_id_ = 1;
     std::optional<SourceIpSetup> source_ip_;  // always there; optional as it cannot be assigned
-    std::unique_ptr<RelayLink> relay_;
-    std::uint64_t restarts_ = 0;
-    std::deque<std::chrono::steady_clock::time_point> recent_restarts_;
+    bool source_ip_begun_ = false;
 };
 
 }  // namespace rk::drivers

@@ -45,10 +45,6 @@ class PortDriver {
     /// ports live in it.
     virtual void network_changed(const model::HelperHealth& /*health*/) {}
 
-    /// Starts what serves ports even before there is one; what carries a network as well has to
-    /// run from the beginning.
-    [[nodiscard]] virtual Result<void> start() { return {}; }
-
     [[nodiscard]] virtual PortDriverInfo info() = 0;
     /// Publishes a port; returns once it listens. parent_port 0 asks for a free host port, which
     /// the returned spec names.

@@ -143,11 +143,22 @@ Result<void> RelayLink::remove(int id) {
     return done(message.request, deadline);
 }
 
-Result<PortDriverStats> RelayLink::stats() {
+Result<void> RelayLink::tell(std::string text) {
+    if (text.size() > wire::kMaxTell) {
+        return fail(errno_error(EMSGSIZE, "tell the port relay"));
+    }
+    const sys::Deadline deadline = sys::Deadline::after(kAnswerPatience);
+    wire::Tell message{next_request_++, std::move(text)};
+    const std::uint32_t request = message.request;
+    TRY(send(std::move(message), std::nullopt, deadline));
+    return done(request, deadline);
+}
+
+Result<RelayStats> RelayLink::stats() {
     const sys::Deadline deadline = sys::Deadline::after(kAnswerPatience);
     const wire::GetStats question{next_request_++};
     TRY(send(question, std::nullopt, deadline));
-    PortDriverStats collected;
+    RelayStats collected;
     for (bool more = true; more;) {
         const wire::RelayMessage message = TRY(answer(question.request, deadline));
         const auto* stats = std::get_if<wire::Stats>(&message);
@@ -155,6 +166,8 @@ Result<PortDriverStats> RelayLink::stats() {
             return fail(lost(errno_error(EPROTO, "answer")));
         }
         collected.health = stats->health;
+        collected.local_ports = stats->local_ports;
+        collected.extra = stats->extra;
         collected.ports.insert(collected.ports.end(), stats->ports.begin(), stats->ports.end());
         more = stats->more;
     }

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
-#include "drivers/port/port_driver.h"
+#include "model/port_status.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
 #include "sys/process.h"
@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -23,6 +25,14 @@ struct RelayConnection {
     pid_t pid = 0;
 };
 using RelayStarter = std::function<Result<RelayConnection>()>;
+
+/// What a relay counts, in full.
+struct RelayStats {
+    model::RelayHealth health;
+    std::vector<model::PortCounters> ports;        // published ones
+    std::vector<model::PortCounters> local_ports;  // its own (relay::RelayParts::local_ports)
+    std::string extra;                             // what its guests tell
+};
 
 /// One relay process and what we ask it: each call sends a request and waits for the answer, for at
 /// most two seconds. The process is killed and reaped at the end of this object's life.
@@ -40,7 +50,10 @@ class RelayLink {
     /// Hands a socket over. `port.request` is filled in here.
     [[nodiscard]] Result<void> add(wire::AddPort port, sys::FdRef socket);
     [[nodiscard]] Result<void> remove(int id);
-    [[nodiscard]] Result<PortDriverStats> stats();
+    [[nodiscard]] Result<RelayStats> stats();
+    /// Says something to what lives in the relay beside published ports; at most wire::kMaxTell
+    /// bytes.
+    [[nodiscard]] Result<void> tell(std::string text);
 
     /// Takes what has come unasked (lines for the log).
     void take_pending();
