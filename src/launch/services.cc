@@ -7,6 +7,7 @@
 #include "drivers/port/pesto.h"
 #include "drivers/port/registry.h"
 #include "drivers/port/source_ip.h"
+#include "launch/network_service.h"
 #include "launch/relay_options.h"
 #include "launch/relay_process.h"
 #include "ns/helper_program.h"
@@ -145,6 +146,9 @@ Result<void> Services::open_api() {
     service.info.child_pid = plan_.child;
     service.info.network = network_info(plan_.options, plan_.network);
     service.ports = publishes_by_request() ? ports_.get() : nullptr;
+    if (plan_.carries_network()) {
+        serve_network(*plan_.network->builtin(), relay_, service);
+    }
     // Networks without a program of their own have no PID to tell.
     if (plan_.network != nullptr && plan_.network->health().pid != 0) {
         service.helper = [network = plan_.network] { return network->health(); };

@@ -217,6 +217,7 @@ NetworkDriverInfo BuiltinNetwork::info() const {
     }
     info.child_ip = plan_.v4.address.text();
     info.ipv6 = plan_.v6.has_value();
+    info.extra["mode"] = gateway::name_of(sockets_.mode);
     return info;
 }
 

@@ -51,6 +51,7 @@ class BuiltinNetwork final : public NetworkDriver {
     [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt) override;
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop) override;
     [[nodiscard]] const BuiltinNetwork* builtin() const override { return this; }
+    [[nodiscard]] BuiltinNetwork* builtin() override { return this; }
     [[nodiscard]] NetworkDriverInfo info() const override;
     [[nodiscard]] NetworkHealth health() const override;
 

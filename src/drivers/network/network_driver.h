@@ -64,6 +64,7 @@ class NetworkDriver {
 
     /// Where this is the builtin network: what the relay has to know. Else null.
     [[nodiscard]] virtual const BuiltinNetwork* builtin() const { return nullptr; }
+    [[nodiscard]] virtual BuiltinNetwork* builtin() { return nullptr; }
 
     /// After start().
     [[nodiscard]] virtual NetworkDriverInfo info() const = 0;
