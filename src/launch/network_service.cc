@@ -33,7 +33,12 @@ drivers::RelayAccess access_to(const std::weak_ptr<drivers::RelayKeeper>& keeper
 
 Result<api::NetworkStats> network_stats(drivers::RelayKeeper& relay) {
     const drivers::RelayStats told = TRY(relay.stats());
-    const wire::GatewayReport report = TRY(wire::decode_gateway_report(told.extra));
+    wire::GatewayReport report = TRY(wire::decode_gateway_report(told.extra));
+    // Connections are carried by the relay's own listeners, datagrams by the gateway's flows.
+    for (const model::PortCounters& port : told.local_ports) {
+        report.stats.bytes_out += port.bytes_in;
+        report.stats.bytes_in += port.bytes_out;
+    }
     return api::NetworkStats{told.health, report.stats};
 }
 

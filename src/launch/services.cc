@@ -182,6 +182,10 @@ Result<void> Services::serve(loop::EventLoop& loop) {
         plan_.network->when_health_changes(
             [ports = ports_.get()](const auto& health) { ports->network_changed(health); });
     }
+    if (plan_.carries_network()) {
+        // The command is to find its network, and the relay in its sandbox: it answers from there.
+        TRY_CTX(relay_->stats(), "start the builtin network's relay");
+    }
     return server_->serve(loop);
 }
 
