@@ -17,12 +17,13 @@ namespace {
 
 constexpr std::uint32_t kCallEvents = EPOLLOUT | EPOLLET;
 
-// A socket that connects within this machine is connected when connect(2) returns.
+// A socket that connects within this machine is connected when connect(2) returns. The other end
+// may have closed by now, so it need not be in the state "established" any more.
 bool is_connected(sys::FdRef socket) {
     std::uint8_t state = 0;
     socklen_t length = sizeof state;  // the first byte of tcp_info
     return ::getsockopt(socket.number(), IPPROTO_TCP, TCP_INFO, &state, &length) == 0 &&
-           state == TCP_ESTABLISHED;
+           state != TCP_SYN_SENT && state != TCP_CLOSE;
 }
 
 }  // namespace

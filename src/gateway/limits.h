@@ -27,7 +27,7 @@ inline constexpr std::size_t kMaxHeldCalls = 1024;
 /// At most one in this many descriptors waits.
 inline constexpr std::size_t kHeldShareOfFds = 4;
 /// A connection that is open outside and was never accepted inside: who asked for it is gone.
-inline constexpr std::int64_t kUnclaimedMs = 10000;
+inline constexpr std::int64_t kUnclaimedMs = 3000;
 
 /// UDP flows of all workers; least recently used out. Two descriptors each.
 inline constexpr std::size_t kMaxUdpFlows = 16384;

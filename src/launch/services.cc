@@ -96,6 +96,9 @@ Result<void> Services::make_port_driver() {
     }
     drivers::BuiltinPortParts& builtin = parts.builtin;
     builtin.argv0 = plan_.argv0;
+    if (options.port_driver == model::PortDriver::kGvisorTapVsock) {
+        builtin.name = "gvisor-tap-vsock";
+    }
     builtin.source_ip_transparent = options.source_ip_transparent;
     builtin.relay = relay_;
     builtin.set_up_source_ip = [target = target_,

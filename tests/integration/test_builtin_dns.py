@@ -132,6 +132,27 @@ def test_a_resolver_on_another_host(names, address):
     assert resolver.asked
 
 
+def test_a_change_of_the_hosts_resolv_conf_is_followed(names):
+    first, second = names.resolver(), names.resolver("127.0.0.2")
+    inside = names.world.start(*COPY_UP).inside
+    assert look_up(inside, "abc.test") == ["192.0.2.3"]
+    assert first.asked and not second.asked
+    names.say("nameserver 127.0.0.2")
+
+    def moved():
+        look_up(inside, "abcd.test")
+        return second.asked
+    wait_until(moved, 10, "questions to the new resolver")
+    assert look_up(inside, "abcde.test") == ["192.0.2.5"]
+    del first.asked[:]
+    ask_udp(inside, "abcdef.test")
+    with inside.tcp(DNS, 53) as sock:
+        query = question("ab.test")
+        sock.sendall(struct.pack("!H", len(query)) + query)
+        assert sock.recv(2)
+    assert not first.asked
+
+
 def test_without_any_nameserver_then_with_one(names):
     names.say("# nothing here")
     inside = names.world.start(*COPY_UP).inside

@@ -104,3 +104,19 @@ def test_network_namespaces_made_inside(rk):
     net = start_net(rk)
     out = net.inside.ok("unshare", "--net", "sh", "-c", "ip -o link | wc -l; ip route | wc -l")
     assert out.split() == ["1", "0"]
+
+
+def test_slirp4netns_inside_builtin(rk, needs_sub_ids):
+    """Another network on top of ours works as on a real host."""
+    harness.which("slirp4netns")
+    net = start_net(rk, "--copy-up=/etc")
+    client = ('import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5); '
+              'print(s.recv(10).decode())')
+    with socket.create_server((host_address(), 0)) as server:
+        thread = threading.Thread(target=lambda: server.accept()[0].sendall(b"pong"))
+        thread.start()
+        out = net.inside.ok(rk.exe, "--subid-source=none", "--net=slirp4netns", "--cidr=10.9.0.0/24",
+                            "--copy-up=/etc", *harness.PYTHON, "-c", client, host_address(),
+                            server.getsockname()[1])
+        thread.join()
+    assert out == "pong\n"

@@ -100,7 +100,7 @@ void BuiltinPortDriver::watch_source_ip() {
 
 PortDriverInfo BuiltinPortDriver::info() {
     PortDriverInfo info;
-    info.driver = "builtin";
+    info.driver = parts_.name;
     info.protos = {"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"};
     // Clients then ask for the namespace's address, where they are seen as who they are.
     info.disallow_loopback_child_ip = parts_.gateway.has_value();

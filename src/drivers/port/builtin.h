@@ -45,7 +45,8 @@ namespace rk::drivers {
 
 /// What the builtin driver is made of.
 struct BuiltinPortParts {
-    std::string argv0;  // what this program was started as, for advice
+    std::string argv0;             // what this program was started as, for advice
+    std::string name = "builtin";  // in the API
     bool source_ip_transparent = true;
     /// Empty: one of its own, which `start_relay` starts.
     std::shared_ptr<RelayKeeper> relay{};
