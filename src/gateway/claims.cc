@@ -4,6 +4,7 @@
 #include "gateway/limits.h"
 #include "relay/socket_address.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -27,6 +28,11 @@ std::optional<model::Endpoint> asked_of(sys::FdRef accepted) {
 
 void Claims::leave(const FlowKey& key, sys::Fd connected, relay::Budget& fds, std::int64_t now) {
     const std::lock_guard lock(mutex_);
+    const std::size_t most =
+        std::clamp<std::size_t>(fds.limit() / kHeldShareOfFds, 1, kMaxUnclaimed);
+    while (waiting_.size() >= most && !turns_.empty()) {
+        end_first_turn();
+    }
     Left& left = waiting_[key];
     if (left.fds != nullptr) {
         left.fds->give(1);  // a second call for the same connection: the newer one counts
@@ -69,15 +75,19 @@ relay::Onward Claims::choose(sys::FdRef accepted, const model::Endpoint& peer, s
     return onward;
 }
 
+void Claims::end_first_turn() {
+    const auto found = waiting_.find(turns_.front().key);
+    if (found != waiting_.end() && found->second.since_ms == turns_.front().since_ms) {
+        found->second.fds->give(1);
+        waiting_.erase(found);
+    }
+    turns_.pop_front();
+}
+
 std::int64_t Claims::expire(std::int64_t now) {
     const std::lock_guard lock(mutex_);
     while (!turns_.empty() && turns_.front().since_ms + kUnclaimedMs <= now) {
-        const auto found = waiting_.find(turns_.front().key);
-        if (found != waiting_.end() && found->second.since_ms == turns_.front().since_ms) {
-            found->second.fds->give(1);
-            waiting_.erase(found);
-        }
-        turns_.pop_front();
+        end_first_turn();
     }
     return turns_.empty() ? 0 : turns_.front().since_ms + kUnclaimedMs;
 }

@@ -43,6 +43,8 @@ class Claims final : public relay::OnwardChooser {
         relay::Budget* fds = nullptr;
         std::int64_t since_ms = 0;
     };
+    /// Closes what was left first, unless it has been claimed.
+    void end_first_turn();
     [[nodiscard]] bool allows(const model::Endpoint& asked, const model::Endpoint& real);
 
     struct Turn {

@@ -9,7 +9,7 @@
 namespace rk::gateway {
 
 /// Connections that wait to be accepted by the relay; they have been admitted one by one.
-inline constexpr int kBacklog = 4096;
+inline constexpr int kBacklog = 16384;
 
 /// Bytes copied of a held packet: IPv6 with its extension headers, and TCP's.
 inline constexpr std::uint32_t kQueuedBytes = 160;
@@ -27,7 +27,10 @@ inline constexpr std::size_t kMaxHeldCalls = 1024;
 /// At most one in this many descriptors waits.
 inline constexpr std::size_t kHeldShareOfFds = 4;
 /// A connection that is open outside and was never accepted inside: who asked for it is gone.
-inline constexpr std::int64_t kUnclaimedMs = 3000;
+inline constexpr std::int64_t kUnclaimedMs = 1500;
+/// ... and of these there are no more than so many, and at most one in kHeldShareOfFds descriptors;
+/// then the oldest goes.
+inline constexpr std::size_t kMaxUnclaimed = 4096;
 
 /// UDP flows of all workers; least recently used out. Two descriptors each.
 inline constexpr std::size_t kMaxUdpFlows = 16384;

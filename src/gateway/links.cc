@@ -37,6 +37,11 @@ constexpr Sysctl kIpv4Sysctls[] = {
     {"ipv4/tcp_syncookies", "0"},
     {"ipv4/tcp_max_syn_backlog", "16384"},
     {"core/somaxconn", "16384"},
+    // Nothing is lost on a veth pair: who does not complete the handshake in a second never will,
+    // and a flood of such must not keep the listener's queue for a minute. Kernels that refuse 0
+    // keep 1.
+    {"ipv4/tcp_synack_retries", "1"},
+    {"ipv4/tcp_synack_retries", "0"},
 };
 constexpr Sysctl kIpv6Sysctls[] = {
     {"ipv6/conf/gw0/accept_ra", "0"},
