@@ -114,8 +114,11 @@ def test_both_kinds_of_services_at_the_same_time(world):
             world.remote.tcp(HOST, port).close()
             peer = server.accept()[1]
             assert server is local or peer[0] == REMOTE
-    with world.remote.tcp(HOST, 8003) as sock:
-        assert ended(sock)
+    try:
+        with world.remote.tcp(HOST, 8003) as sock:
+            assert ended(sock)
+    except ConnectionResetError:
+        pass  # the reset may come before connect() has returned
     late = net.inside.listen(INSIDE, 8003)
     with world.remote.tcp(HOST, 8003):
         assert late.accept()[1][0] == REMOTE
@@ -341,7 +344,7 @@ def test_info_of_the_port_driver_makes_clients_ask_for_the_namespaces_address(rk
     driver = info(start_net(rk, "--port-driver=builtin"))["portDriver"]
     assert driver["driver"] == "builtin"
     assert driver["disallowLoopbackChildIP"] is True
-    assert {"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"} <= set(driver["protos"])
+    assert {"tcp", "tcp4", "udp", "udp4"} == set(driver["protos"])
 
 
 def test_gvisor_tap_vsock_as_port_driver(rk):

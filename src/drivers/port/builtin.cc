@@ -102,8 +102,13 @@ PortDriverInfo BuiltinPortDriver::info() {
     PortDriverInfo info;
     info.driver = parts_.name;
     info.protos = {"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6"};
-    // Clients then ask for the namespace's address, where they are seen as who they are.
+    // Clients then ask for the namespace's address, where they are seen as who they are. dockerd
+    // takes that address, which is an IPv4 one, for IPv6 ports as well, and would listen on it
+    // twice; so, like the other drivers that forbid loopback, this one does not offer them.
     info.disallow_loopback_child_ip = parts_.gateway.has_value();
+    if (info.disallow_loopback_child_ip) {
+        info.protos = {"tcp", "tcp4", "udp", "udp4"};
+    }
     if (parts_.gateway && parts_.source_ip_transparent) {
         info.extra["sourceIPTransparentBackend"] = "gateway";
     } else if (const std::string& backend = source_ip().backend; !backend.empty()) {
