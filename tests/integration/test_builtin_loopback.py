@@ -104,7 +104,6 @@ def test_only_the_gateways_addresses_are(rk, ear):
     assert not ear.heard(WAIT)
 
 
-@pytest.mark.also_as_root
 @pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
 @pytest.mark.parametrize("flags", [[], ["--cidr=10.0.2.0/23"], ["--port-driver=builtin"]], ids=str)
 def test_disabled_it_is_reached_by_no_address(rk, ear, detached, flags):

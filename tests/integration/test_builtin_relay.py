@@ -50,6 +50,7 @@ def tasks(pid):
 
 
 @pytest.mark.also_as_root
+@pytest.mark.release_only  # sanitizer builds have no filter of system calls
 def test_every_thread_is_filtered_and_without_rights(rk):
     net = start_net(rk, *DRIVER)
     pid = relay(net)
@@ -88,6 +89,7 @@ def test_it_is_in_the_hosts_network_and_the_childs_user_namespace(rk):
     assert spaces["mnt"] not in (os.readlink("/proc/self/ns/mnt"), harness.namespaces_of(net.child)["mnt"])
 
 
+@pytest.mark.release_only  # sanitizer builds have no filter of system calls
 def test_info_tells_the_sandbox_as_the_kernel_does(rk):
     """What info shows is what /proc shows."""
     net = start_net(rk, *DRIVER)

@@ -243,6 +243,7 @@ def test_rules_survive_the_relay(rk, server):
 # --- what the network tells of itself ---
 
 
+@pytest.mark.release_only  # sanitizer builds have no filter of system calls
 def test_info_stats_and_metrics(rk, server):
     running = start(rk)
     extra = running.api.ask("GET", "/v1/info").json()["networkDriver"]["extra"]
