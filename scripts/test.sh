@@ -167,11 +167,12 @@ ctests() { # ctests PRESET STAGE
 
 integration() { # integration STAGE PRESET BIN-DIR [VARIABLE=VALUE...]
     local name=$1 preset=$2 bin=$3 in_cgroup=yes
+    local short=${name/integration/i} # paths of sockets end at 107 bytes
     shift 3
     needs "build-$preset" "$name" env RK_BIN_DIR="$work/$bin" RK_FIXTURES="${fixtures:-/nonexistent}" \
         RK_TEST_USER="$runner" RK_PASTA_DIR="$("$tree/scripts/build-passt.sh" --where)" PYTHONDONTWRITEBYTECODE=1 "$@" \
         /usr/bin/python3 -m pytest -q -ra -p no:cacheprovider --junitxml="$results/$name.xml" \
-        --basetemp="$base/$name" tests/integration
+        --basetemp="$base/$short" tests/integration
 }
 
 # What the tests leave behind is a defect of the program, whatever the tests say.
