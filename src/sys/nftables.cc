@@ -54,12 +54,6 @@ NetlinkMessage nft_new_chain(std::string_view table, std::string_view chain, con
     return message;
 }
 
-NetlinkMessage nft_flush_chain(std::string_view table, std::string_view chain) {
-    NetlinkMessage message = request(NFT_MSG_DELRULE, 0);
-    message.text(NFTA_RULE_TABLE, table).text(NFTA_RULE_CHAIN, chain);
-    return message;
-}
-
 NftRule::NftRule(std::string_view table, std::string_view chain)
     : table_(table), chain_(chain), expressions_(0, 0) {}
 

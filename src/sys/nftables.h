@@ -33,8 +33,6 @@ struct NftHook {
 /// A base chain of the type `filter`.
 [[nodiscard]] NetlinkMessage nft_new_chain(std::string_view table, std::string_view chain,
                                            const NftHook& hook);
-/// Removes the rules of a chain.
-[[nodiscard]] NetlinkMessage nft_flush_chain(std::string_view table, std::string_view chain);
 
 /// One rule, built from left to right. All expressions use the first register, which holds 16
 /// bytes.

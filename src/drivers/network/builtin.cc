@@ -183,10 +183,6 @@ Result<wire::GatewayReport> BuiltinNetwork::report() const {
     return wire::decode_gateway_report(TRY(relay_.report()));
 }
 
-Result<model::GatewayStats> BuiltinNetwork::stats() const {
-    return TRY(report()).stats;
-}
-
 std::string_view BuiltinNetwork::lacks() const {
     switch (builder_ ? builder_->needed() : gateway::Needs::kNothingSpecial) {
         case gateway::Needs::kVeth:

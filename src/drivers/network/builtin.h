@@ -18,7 +18,6 @@
 #include "gateway/builder.h"
 #include "gateway/relay_parts.h"
 #include "loop/timer.h"
-#include "model/gateway_stats.h"
 #include "model/options.h"
 #include "sys/environment.h"
 #include "sys/file_watch.h"
@@ -66,8 +65,6 @@ class BuiltinNetwork final : public NetworkDriver {
 
     /// The egress policy; changes reach the relay at once.
     [[nodiscard]] EgressControl& egress() { return egress_; }
-    /// What the gateway counts.
-    [[nodiscard]] Result<model::GatewayStats> stats() const;
 
  private:
     BuiltinNetwork(const model::Options& options, const Logger& log);
