@@ -6,6 +6,7 @@
 #include "sys/clock.h"
 #include "sys/unix_stream.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -39,6 +40,14 @@ Result<void> wait_for(sys::FdRef socket, short events, sys::Deadline deadline) {
             return fail(errno_error(errno, "poll"));
         }
     }
+}
+
+// "Get" for "GET": how Go's http.Client names what it could not do.
+std::string go_name(std::string_view method) {
+    std::string name(method);
+    std::transform(name.begin() + 1, name.end(), name.begin() + 1,
+                   [](char letter) { return static_cast<char>(letter - 'A' + 'a'); });
+    return name;
 }
 
 Error error_of(const Response& response) {
@@ -98,7 +107,8 @@ Result<std::string> Client::call(const Request& request) {
     if (!response) {
         socket_.reset();
         return fail(std::move(response).error().with_context(
-            fmt::format("{} http://rootlesskit{}", request.method, request.target)));
+            fmt::format("{} {}", go_name(request.method),
+                        quote(fmt::format("http://rootlesskit{}", request.target)))));
     }
     if (!response->keep_alive) {
         socket_.reset();

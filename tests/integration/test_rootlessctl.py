@@ -183,8 +183,11 @@ def test_nobody_listens(rk):
     path = rk.base / "dead.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    outcome = rk.other(CTL, f"--socket={path}", "info")
-    assert outcome.code == 1 and "connection refused" in outcome.err, outcome
+    for words, done in ((["info"], 'Get "http://rootlesskit/v1/info"'),
+                        (["add-ports", "127.0.0.1:8080:80/tcp"], 'Post "http://rootlesskit/v1/ports"'),
+                        (["remove-ports", "1"], 'Delete "http://rootlesskit/v1/ports/1"')):
+        failed(rk.other(CTL, f"--socket={path}", *words),
+               f"{done}: dial unix {path}: connect: connection refused")
 
 
 @pytest.mark.parametrize("args", [["foo"], ["--socket=/nowhere", "foo", "x"]], ids=" ".join)
@@ -215,12 +218,12 @@ FAKE = 'echo "$@" >{base}/arguments; printf "0\\n" >&3; exec sleep 1000\n'
 class Proxy:
     """rootlesskit-docker-proxy with a fake docker-proxy, whose descriptor 3 is a file."""
 
-    def __init__(self, rk, state, *args, fake=FAKE):
+    def __init__(self, rk, state, *args, fake=FAKE, redirections=""):
         self.base = rk.base
         path = rk.script("docker-proxy", fake.format(base=rk.base))
         env = dict(rk.path_first(path), ROOTLESSKIT_STATE_DIR=str(state))
-        self.running = rk.start("sh", "-c", f'exec "$@" 3>{rk.base}/fd3', "sh", PROXY, *args,
-                                exe=(), prefix=(), env=env)
+        self.running = rk.start("sh", "-c", f'exec "$@" 3>{rk.base}/fd3 {redirections}', "sh",
+                                PROXY, *args, exe=(), prefix=(), env=env)
 
     def fd3(self):
         path = self.base / "fd3"
@@ -322,6 +325,20 @@ def test_proxy_takes_the_real_one_along(rk):
     proxy.running.signal(signal.SIGKILL)
     proxy.running.process.wait()
     wait_until(lambda: gone(real), what="the real proxy to die with its parent")
+
+
+def test_proxy_passes_the_listening_socket_on(rk):
+    """What newer Docker does; the original's does not know the flag (known defect D35)."""
+    host = own_loopback()
+    running = serve(rk)
+    (rk.base / "socket").touch()
+    proxy = Proxy(rk, running.state, *options(host, 8080), "-use-listen-fd",
+                  fake='echo "$@ $(readlink /proc/self/fd/4)" >{base}/arguments; '
+                       'printf "0\\n" >&3; exec sleep 1000\n',
+                  redirections=f"4<{rk.base}/socket")
+    assert proxy.wait_fd3() == "0\n"
+    assert proxy.arguments().endswith(f" -proto tcp -use-listen-fd {rk.base}/socket\n")
+    assert listeners_on(host) == {8080}
 
 
 def test_proxy_needs_the_state_directory(rk):
