@@ -123,18 +123,6 @@ def test_curl_as_in_the_documentation(api):
     assert json.loads(out)["childPID"] == api.running.child
 
 
-def test_from_inside_the_namespace(rk):
-    running = serve(rk)
-    code = ("import socket; s = socket.socket(socket.AF_UNIX); "
-            f"s.connect({str(running.socket)!r}); "
-            "s.sendall(b'GET /v1/info HTTP/1.0\\r\\n\\r\\n'); print(s.recv(100)[:15].decode())")
-    for ids in ([], ["setpriv", "--reuid=5", "--regid=5", "--clear-groups"]):
-        outcome = rk.other(which("nsenter"), "--preserve-credentials", "-U", "-m", "-t",
-                           running.child, *ids, *PYTHON, "-c", code)
-        if not ids or outcome.code == 0:
-            assert " 200 OK" in outcome.ok().out
-
-
 # --- who may ask ---
 
 STRANGER = """
@@ -153,6 +141,19 @@ def open_dir():
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("ids", [[], ["--reuid=5", "--regid=5", "--clear-groups"]],
+                         ids=["root", "other"])
+def test_everybody_with_a_mapped_id_may_ask(rk, open_dir, ids):
+    """From inside; with the own ID, and with a subordinate one."""
+    running = serve(rk, state=open_dir / "state", umask=0)
+    outcome = rk.other(which("nsenter"), "--preserve-credentials", "-U", "-m", "-t", running.child,
+                       which("setpriv"), *ids, *PYTHON, "-c", STRANGER, running.socket,
+                       "GET /v1/info", prefix=())
+    assert " 200 OK" in outcome.ok().out.splitlines()[0]
+    running.signal(signal.SIGTERM)
+    running.wait()
 
 
 @pytest.mark.only_as_root

@@ -109,16 +109,19 @@ def test_many_connections_at_once(rk):
 
 @pytest.mark.also_as_root
 def test_a_refused_backend_is_told_at_once(rk):
+    """In less than 20 ms; the best of several tries, as the machine may be busy."""
     port = free_port()
     serve(rk, f"-p=127.0.0.1:{port}:81/tcp")
-    for _ in range(3):
+    took = []
+    for _ in range(20):
         began = time.monotonic()
         try:
             with connect("127.0.0.1", port) as sock:
                 assert ended(sock)
         except ConnectionError:
             pass
-        assert time.monotonic() - began < 0.5 * harness.SLOW
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.02 * harness.SLOW
 
 
 def test_an_unreachable_child_address_is_told_at_once(rk):
@@ -161,7 +164,7 @@ def test_running_out_of_descriptors_is_survived(rk):
             return ask("127.0.0.1", port, b"again") == b"again"
         except OSError:
             return False
-    wait_until(works, 2, "the port to work again")
+    wait_until(works, 1, "the port to work again")
 
 
 def test_range_is_one_entry(rk):
