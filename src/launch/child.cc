@@ -9,6 +9,7 @@
 #include "launch/step_timer.h"
 #include "ns/copy_up.h"
 #include "ns/detached_netns.h"
+#include "ns/interface_config.h"
 #include "ns/proc_mount.h"
 #include "ns/propagation.h"
 #include "ns/sys_mount.h"
@@ -91,6 +92,9 @@ Result<void> Child::set_up() {
     TRY(at(wire::ChildStep::kNetwork, timer.step("network", configure_network(ready))));
     TRY(channel_.send(wire::SetUpDone{}));
     TRY(expect<wire::StartCommand>());
+    if (ready.network && ready.network->configured_by_child && !options_.detach_netns) {
+        ns::wait_for_carrier(ready.network->device);
+    }
     return {};
 }
 

@@ -2,19 +2,31 @@
 #include "ns/interface_config.h"
 
 #include "ns/network_namespace.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/netlink_request.h"
 #include "sys/route_requests.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 
+#include <linux/ethtool.h>
 #include <linux/netlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace rk::ns {
 
 namespace {
+
+// A helper that is ready is attached, so this is for those that lie.
+constexpr std::chrono::milliseconds kCarrierTime{1000};
+constexpr useconds_t kLookEveryUs = 500;
 
 // Router advertisements are ignored by hosts that forward (accept_ra=1), which every container
 // engine makes of its namespace; 2 means: always. Not worth an error where /proc/sys is read-only.
@@ -66,6 +78,17 @@ Result<void> take_back(const model::NetworkSetup& setup) {
     return remove(routing, sys::remove_address(index, setup.address, setup.prefix));
 }
 
+// What cannot be asked for counts as carrying: there is nothing to wait for. The question makes the
+// kernel do at once what is left to do for the interface (linkwatch_sync_dev, net/ethtool/ioctl.c).
+bool has_carrier(const sys::Fd& socket, const std::string& device) {
+    ethtool_value link{.cmd = ETHTOOL_GLINK, .data = 0};
+    ifreq request{};
+    std::memcpy(&request.ifr_name[0], device.data(),
+                std::min(device.size(), sizeof request.ifr_name - 1));
+    request.ifr_data = reinterpret_cast<char*>(&link);  // NOLINT(*-reinterpret-cast): kernel ABI
+    return ::ioctl(socket.number(), SIOCETHTOOL, &request) < 0 || link.data != 0;
+}
+
 }  // namespace
 
 Result<void> configure_interface(const model::NetworkSetup& setup) {
@@ -86,6 +109,14 @@ Result<void> bring_up_interface(const std::string& device, std::uint32_t mtu) {
     };
     TRY_CTX(work(), "set up interface {}", device);
     return {};
+}
+
+void wait_for_carrier(const std::string& device) {
+    const sys::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const sys::Deadline deadline = sys::Deadline::after(kCarrierTime);
+    while (socket.valid() && !has_carrier(socket, device) && !deadline.passed()) {
+        ::usleep(kLookEveryUs);
+    }
 }
 
 Result<void> remove_address(const model::NetworkSetup& setup) {

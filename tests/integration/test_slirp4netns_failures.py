@@ -2,20 +2,21 @@
 """--net=slirp4netns: a helper that fails, hangs, prints junk or dies (spec network.md 5)."""
 # pylint: disable=redefined-outer-name,unused-import
 import os
+import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from harness import PYTHON, copy_of, descendants, gone, wait_until, which
+from harness import PYTHON, SLOW, copy_of, descendants, gone, wait_until, which
 from netkit import CTL
 from openapi import Api, Document
 from slirp import (ASK, COPY_UP, DETACH, NET, QUIET, arguments_of, helper_of, host,  # noqa: F401
                    inside, need_slirp4netns)
 
-# A failing start must be told within this time (seconds), whatever the helper does.
-SOON = 5.5
+# A failing start must be told within this time (seconds), whatever the helper does: two waits of
+# ours take 4 s each at most, and no helper here uses up both.
+SOON = 8
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def fake(rk, text, name="slirp4netns"):
 
 def assert_told(outcome, *texts):
     assert outcome.code == 1, outcome
-    assert outcome.seconds < SOON, outcome
+    assert outcome.seconds < SOON * SLOW, outcome
     assert outcome.out == ""
     for text in texts:
         assert text in outcome.err, outcome
@@ -86,7 +87,17 @@ def test_a_helper_that_does_not_start(rk, text, error, detached):
 def test_a_helper_that_ends_is_told_at_once(rk):
     outcome = rk.run(*QUIET, "echo", "started", env=fake(rk, GOOD_HELP + "exit 7\n"))
     assert_told(outcome, "exit status 7")
-    assert outcome.seconds < 2
+    assert outcome.seconds < 3.5 * SLOW  # not at the end of the 4 s it may take
+
+
+def test_the_command_starts_with_an_interface_that_carries(rk):
+    """A helper that says it is ready a little before it attaches to the interface: the kernel drops
+    what is sent meanwhile."""
+    late = (GOOD_HELP + 'echo 1 >&3; exec 3>&-; sleep 0.3; mtu=$2; shift 4; '
+            f'exec {which("slirp4netns")} --mtu "$mtu" "$@"')
+    outcome = rk.run(*QUIET, "cat", "/sys/class/net/tap0/carrier", "/sys/class/net/tap0/operstate",
+                     env=fake(rk, late))
+    assert outcome.ok().out == "1\nup\n"
 
 
 def test_a_relative_binary_path(rk):
@@ -128,7 +139,7 @@ def test_a_killed_helper_is_started_again(rk, host, detached):
     (rk.base / "ask.py").write_text(ASK)
     python = " ".join(PYTHON)
     script = ("echo ready; while read line; do "
-              f"{inside(detached)}{python} {rk.base}/ask.py tcp 10.0.2.2 {host.ports[0]} 2; done")
+              f"{inside(detached)}{python} {rk.base}/ask.py tcp 10.0.2.2 {host.ports[0]} 5; done")
     read_end, write_end = os.pipe()
     running = rk.start_ready(*NET, *COPY_UP, *(DETACH if detached else []), script=script,
                              stdin=read_end)
@@ -144,7 +155,7 @@ def test_a_killed_helper_is_started_again(rk, host, detached):
                    what="the next slirp4netns")
         assert helper_of(running) != first
         os.write(write_end, b"go\n")
-        wait_until(lambda n=number: running.out.count("pong") == n + 1,
+        wait_until(lambda n=number: running.out.count("pong") == n + 1, timeout=8,
                    what=f"the network after restart {number}")
     os.close(write_end)
     running.wait()
@@ -197,11 +208,9 @@ def test_a_helper_that_keeps_dying_is_not_restarted_in_a_rush(rk):
     env = fake(rk, GOOD_HELP + f"echo x >>{rk.base}/starts; echo 1 >&3; exit 1")
     running = rk.start_ready(*QUIET, env=env)
     starts = rk.base / "starts"
-    wait_until(lambda: len(starts.read_text().split()) >= 4, timeout=5, what="four starts")
-    before = time.monotonic()
-    count = len(starts.read_text().split())
-    wait_until(lambda: len(starts.read_text().split()) > count, timeout=10, what="one more")
-    assert time.monotonic() - before > 0.3
+    wait_until(lambda: len(starts.read_text().split()) >= 5, timeout=10, what="five starts")
+    pauses = re.findall(r"starting slirp4netns again in ([0-9.]+) s", running.err)
+    assert list(map(float, pauses[:4])) == [0.1, 0.2, 0.4, 0.8]
     running.signal(signal.SIGTERM)
     running.wait()
 
@@ -236,4 +245,4 @@ def test_it_dies_with_a_killed_parent(rk, flags):
 
 def test_a_failed_mount_ends_the_helper(rk):
     outcome = rk.run(*QUIET, "--copy-up=/nonexistent", "true")
-    assert outcome.code == 1 and outcome.seconds < SOON
+    assert outcome.code == 1 and outcome.seconds < SOON * SLOW
