@@ -118,7 +118,7 @@ def _reap_orphans():
 
 
 def _check_no_processes(rk):
-    for _ in range(int(200 * harness.SLOW)):
+    for _ in range(int(500 * harness.SLOW)):
         left = marked_processes(rk.mark)
         if not left:
             return

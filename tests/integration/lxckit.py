@@ -84,7 +84,7 @@ def address_inside(running):
     return re.findall(r"inet ([0-9./]+)", out), re.findall(r"via ([0-9.]+)", routes)
 
 
-def told(outcome, *texts, within=5.5):
+def told(outcome, *texts, within=8):
     assert outcome.code == 1, outcome
     assert outcome.seconds < within * SLOW, outcome
     assert outcome.out == ""

@@ -104,6 +104,20 @@ def udp_client(host="127.0.0.1"):
     return sock
 
 
+def ask_udp(host, port, text=b"hi"):
+    """What a server answers by UDP. Asks again each second: on the way through another program a
+    datagram may be lost, and that is no fault."""
+    with udp_client(host) as client:
+        client.settimeout(1)
+        for _ in range(int(10 * harness.SLOW)):
+            try:
+                client.sendto(text, (host, port))
+                return client.recv(100)
+            except OSError:
+                continue
+    return pytest.fail(f"no answer from {host}:{port}/udp")
+
+
 def ended(sock):
     """Reads what comes; True for the end of the stream or a reset, fails on data."""
     try:

@@ -95,8 +95,8 @@ def test_reached_where_it_is_allowed(rk, servers, driver):
     row = ROWS[driver]
     row.needs()
     wanted = cells(row.loopback)
-    runs = start_all(rk, row, [], servers, row.loopback, 12, len(wanted))
-    answers = {cell: run.wait(30).json() for cell, run in runs.items()}
+    runs = start_all(rk, row, [], servers, row.loopback, 25, len(wanted))
+    answers = {cell: run.wait(60).json() for cell, run in runs.items()}
     assert answers == {cell: wanted for cell in runs}
 
 

@@ -71,7 +71,7 @@ def start(rk, server, *options):
 
 @pytest.mark.parametrize("options", [[], DETACH, ["--pidns"]], ids=["own", "detached", "pidns"])
 def test_the_lease_is_renewed_and_given_back(rk, server, options):
-    server.order(lease=2)
+    server.order(lease=LEASE)
     running = start(rk, server, *options)
     address = running.address
     granted = server.wait_for(2, "REQUEST", client_ip=address, answer="ACK")
@@ -161,7 +161,8 @@ def test_a_request_that_gets_lost_is_repeated(rk, server):
     server.wait_for(2, "REQUEST")
     server.order()
     running.wait_line("started", timeout=10)
-    assert server.said().count("DISCOVER") == 1
+    said = server.said()
+    assert "DISCOVER" not in said[said.index("REQUEST"):]
 
 
 def test_an_interface_that_was_deleted_is_not_fatal(rk, server):
@@ -184,7 +185,7 @@ def test_a_server_that_refuses(rk, server):
     server.order(mode="nak")
     told(rk.run(*on(server.bridge), "echo", "started"),
          'could not exchange DHCP with eth0: did not get DHCPACK: the server refused: "not yours"')
-    assert server.said().count("DISCOVER") == 3
+    assert server.said().count("DISCOVER") >= 3  # more where an offer was late
 
 
 def test_no_server_at_all(rk, without_server):

@@ -115,7 +115,8 @@ def test_nothing_is_left(rk, bridges, net, detached):
     assert set(descendants(running.pid)) == {running.child, command}
     running.signal(signal.SIGTERM)
     running.wait()
-    wait_until(lambda: set(os.listdir(ports)) <= before, what="the interface to go")
+    wait_until(lambda: set(os.listdir(ports)) <= before, timeout=15,
+               what="the interface to go")
 
 
 @pytest.mark.leaves_files
@@ -125,7 +126,8 @@ def test_killed_it_leaves_no_interface(rk, bridges, net):
     running = rk.start_ready(*net)
     kill_all([running.pid])
     wait_until(lambda: gone(running.child), what="the child to die")
-    wait_until(lambda: set(os.listdir(ports)) <= before, what="the interface to go")
+    wait_until(lambda: set(os.listdir(ports)) <= before, timeout=15,
+               what="the interface to go")
 
 
 @pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness import HERE, PYTHON, copy_of, wait_until, which
-from netkit import (CTL, api_of, ask, free_port, host_address, listens, own_loopback, read_all,
-                    spec, udp_client)
+from netkit import (CTL, api_of, ask, ask_udp, free_port, host_address, listens, own_loopback,
+                    read_all, spec)
 from openapi import Document
 from pasta import PASTA, PASTA_DIR, QUIET, helper_of, need_pasta, words_of
 from slirp import DETACH
@@ -66,12 +66,6 @@ def ids(api):
     return [port["id"] for port in api.ask("GET", "/v1/ports").json() or []]
 
 
-def udp_answer(host, port, text=b"hi"):
-    with udp_client(host) as client:
-        client.sendto(text, (host, port))
-        return client.recv(100)
-
-
 @pytest.mark.also_as_root
 @pytest.mark.parametrize("flags", [[], ["--cidr=10.88.0.0/16"], ["--pidns", "--copy-up=/etc"]],
                          ids=" ".join)
@@ -81,8 +75,8 @@ def test_ports_of_the_command_line(rk, flags, detached):
     running = serve(rk, *flags, f"-p={host}:{port}:80/tcp", f"-p=:{port}:80/udp4",
                     detached=detached)
     assert ask(host, port, b"question") == b"question"
-    assert udp_answer("127.0.0.1", port) == b"2:hi"
-    assert udp_answer(host_address(), port) == b"2:hi"
+    assert ask_udp("127.0.0.1", port) == b"2:hi"
+    assert ask_udp(host_address(), port) == b"2:hi"
     assert ids(api_of(running)) == [1, 2]
     words = words_of(helper_of(running))
     assert f"--conf-path={running.state}/.pa.sock" in words
@@ -121,7 +115,7 @@ def test_rootlessctl(api, rk):
     added = rk.other(*ctl, "add-ports", f"127.0.0.1:{port}:80/tcp", f"127.0.0.1:{port}:80/udp")
     assert added.ok().lines() == ["1", "2"]
     assert ask("127.0.0.1", port) == b"hello"
-    assert udp_answer("127.0.0.1", port) == b"2:hi"
+    assert ask_udp("127.0.0.1", port) == b"2:hi"
     assert rk.other(*ctl, "remove-ports", "1", "2").ok().lines() == ["1", "2"]
     assert not listens("127.0.0.1", port)
     gone = rk.other(*ctl, "remove-ports", "7")
@@ -172,7 +166,7 @@ def test_ipv6(rk, detached):
     add(api, parent_ip="::1", parent_port=port, proto="udp", childIP="fd00::100")
     add(api, parent_ip="", parent_port=both)
     assert ask("::1", port) == ask("::1", both) == ask("127.0.0.1", both) == b"hello"
-    assert udp_answer("::1", port) == b"2:hi"
+    assert ask_udp("::1", port) == b"2:hi"
     remove(api, 3)
     assert not listens("::1", both) and not listens("127.0.0.1", both)
     api.close()
@@ -184,7 +178,7 @@ def test_a_killed_pasta_gets_its_ports_again(api):
         add(api, parent_ip=host, parent_port=port)
     for number in range(1, 3):
         os.kill(helper_of(api.running), signal.SIGKILL)
-        wait_until(lambda n=number: api.running.err.count("pasta runs again") == n,
+        wait_until(lambda n=number: api.running.err.count("pasta runs again") == n, timeout=10,
                    what="the next pasta")
         wait_until(lambda: all(listens(host, port) for port in ports), what="all ports")
         for port in ports:
@@ -196,21 +190,30 @@ def test_a_killed_pasta_gets_its_ports_again(api):
     assert ask(host, ports[1]) == b"hello"
 
 
-def test_a_port_that_somebody_took_meanwhile_stops_no_other(api):
-    host, (taken, other) = own_loopback(), (free_port(), free_port())
+def test_a_port_that_somebody_took_meanwhile_stops_no_other(rk):
+    running, down = serve(rk, *held_down(rk)), rk.base / "down"
+    api, host, (taken, other) = api_of(running), own_loopback(), (free_port(), free_port())
     add(api, parent_ip=host, parent_port=taken)
     add(api, parent_ip=host, parent_port=other)
-    pasta = helper_of(api.running)
-    os.kill(pasta, signal.SIGSTOP)  # so that it cannot be restarted before the port is taken
-    os.kill(pasta, signal.SIGKILL)
-    thief = wait_until(lambda: grab(host, taken), timeout=2, what="the port to be free")
+    down.touch()
+    os.kill(helper_of(running), signal.SIGKILL)
+    thief = wait_until(lambda: grab(host, taken), what="the port to be free")
     with thief:
-        wait_until(lambda: "pasta runs again" in api.running.err, what="the next pasta")
+        down.unlink()
+        wait_until(lambda: "pasta runs again" in running.err, timeout=10, what="the next pasta")
         wait_until(lambda: listens(host, other), what="the other port")
-        assert "port 1 cannot be served now" in api.running.err
+        assert "port 1 cannot be served now" in running.err
         assert ids(api) == [1, 2]
     add(api, parent_ip=host, parent_port=free_port())  # a change tries it again
     assert ask(host, taken) == b"hello"
+    api.close()
+
+
+def held_down(rk):
+    """Options for a pasta that does not start while rk.base/down is there."""
+    fake = rk.script("pasta", f'test -e {rk.base}/down && exit 1; exec {PASTA} "$@"')
+    (fake / "pesto").symlink_to(PASTA_DIR / "pesto")
+    return [f"--pasta-binary={fake}/pasta"]
 
 
 def grab(host, port):

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from harness import AS_ROOT, HERE, PYTHON, gone, wait_until, which
-from netkit import (CTL, api_of, ask, connect, free_port, host_address, listens, own_loopback,
-                    read_all, spec, udp_client)
+from netkit import (CTL, api_of, ask, ask_udp, connect, free_port, host_address, listens,
+                    own_loopback, read_all, spec)
 from openapi import Document
 from slirp import DETACH, QUIET, arguments_of, helper_of, need_slirp4netns
 
@@ -24,12 +24,12 @@ def needs_slirp4netns():
     need_slirp4netns()
 
 
-def serve(rk, *options, inside=SERVERS, detached=False):
+def serve(rk, *options, inside=SERVERS, detached=False, **kwargs):
     servers = " ".join([*PYTHON, str(HERE / "backend.py"), *inside])
     if detached:
         options = [*DETACH, *options]
         servers = f"{which('nsenter')} --net=$ROOTLESSKIT_STATE_DIR/netns {servers}"
-    return rk.start_ready(*PORTS, *options, script=f"exec {servers}")
+    return rk.start_ready(*PORTS, *options, script=f"exec {servers}", **kwargs)
 
 
 @pytest.fixture
@@ -61,9 +61,7 @@ def ids(api):
 def udp_answer(port, text=b"hi"):
     """From an address that is not loopback: those get no reply with --disable-host-loopback, since
     slirp4netns then drops every datagram to its gateway, which stands for them inside."""
-    with udp_client() as client:
-        client.sendto(text, (host_address(), port))
-        return client.recv(100)
+    return ask_udp(host_address(), port, text)
 
 
 @pytest.mark.also_as_root
@@ -233,12 +231,19 @@ def test_a_slirp4netns_without_api_socket(rk):
 
 # ---- slirp4netns dies
 
+def held_down(rk):
+    """An environment with a slirp4netns that does not start while rk.base/down is there."""
+    real = which("slirp4netns")
+    return rk.path_first(
+        rk.script("slirp4netns", f'test -e {rk.base}/down && exit 1; exec {real} "$@"'))
+
+
 def kill_helper(running, times=1):
     """Returns the PID of the next one, once it serves."""
     old = helper_of(running)
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: running.err.count("slirp4netns runs again") == times,
-               what="the next slirp4netns")
+               timeout=10, what="the next slirp4netns")
     return helper_of(running)
 
 
@@ -267,13 +272,13 @@ def test_ports_come_back_under_their_ids(rk, detached):
 
 
 def test_what_another_took_meanwhile_stays_listed(rk):
-    running = serve(rk)
+    running, down = serve(rk, env=held_down(rk)), rk.base / "down"
     api, host, ports = api_of(running), own_loopback(), [free_port() for _ in range(2)]
     for port in ports:
         add(api, parent_ip=host, parent_port=port)
     taken = socket.socket()
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    os.kill(helper_of(running), signal.SIGSTOP)
+    down.touch()
     os.kill(helper_of(running), signal.SIGKILL)
 
     def take():
@@ -284,7 +289,9 @@ def test_what_another_took_meanwhile_stays_listed(rk):
         except OSError:
             return False
     wait_until(take, what="the port to be free")
-    wait_until(lambda: "slirp4netns runs again" in running.err, what="the next slirp4netns")
+    down.unlink()
+    wait_until(lambda: "slirp4netns runs again" in running.err, timeout=10,
+               what="the next slirp4netns")
     wait_until(lambda: f"port 1 cannot be served any more: {REFUSED}" in running.err,
                what="a line about the port")
     assert ids(api) == [1, 2]
@@ -296,9 +303,7 @@ def test_what_another_took_meanwhile_stays_listed(rk):
 
 def test_while_there_is_none(rk):
     """The first runs; the next ones fail, so that there is a while without."""
-    real = which("slirp4netns")
-    env = rk.path_first(rk.script("slirp4netns", f'test -e {rk.base}/down && exit 1; exec {real} "$@"'))
-    running = rk.start_ready(*PORTS, env=env)
+    running = rk.start_ready(*PORTS, env=held_down(rk))
     api, host, port = api_of(running), own_loopback(), free_port()
     for number in range(2):
         add(api, parent_ip=host, parent_port=port + number)
@@ -326,7 +331,7 @@ def test_one_that_hangs_costs_a_bounded_time(api):
         assert ids(api) == [first]
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: listens(host, port + 1), timeout=1, what="the port that failed to be added")
+    wait_until(lambda: listens(host, port + 1), what="the port that failed to be added")
     wait_until(lambda: not listens(host, port + 1), what="its end")
     assert ask(host, port) == b"hello"
     assert api.ask("DELETE", f"/v1/ports/{first}", known_as="/v1/ports/{id}").status == 200

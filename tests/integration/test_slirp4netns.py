@@ -207,7 +207,7 @@ def test_the_helper_has_nothing_of_ours(rk):
 
 def test_ipv6(rk):
     ip = which("ip")
-    script = (f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do "
+    script = (f"for i in $(seq 60); do "
               f"{ip} -6 -o addr show dev tap0 scope global | grep -v tentative && "
               f"{ip} -6 route show default | grep . && break; sleep 0.25; done; "
               "cat /etc/resolv.conf /proc/sys/net/ipv6/conf/tap0/accept_ra")
@@ -221,7 +221,7 @@ def test_ipv6(rk):
 def test_host_loopback_by_ipv6(rk, host6, detached):
     """fd00::2 is ::1 of the host, and only without --disable-host-loopback."""
     ip = f"{inside(detached)}{which('ip')}"
-    settled = (f"for i in $(seq 40); do {ip} -6 -o addr show dev tap0 scope global | "
+    settled = (f"for i in $(seq 100); do {ip} -6 -o addr show dev tap0 scope global | "
                "grep fd00: | grep -qv tentative && break; sleep 0.1; done; ")
     assert ask(rk, [*NET, "--ipv6"], detached, "fd00::2", host6, before=settled) == ["pong"] * 2
     host6.asked.clear()
