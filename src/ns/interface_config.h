@@ -15,9 +15,9 @@ namespace rk::ns {
 
 /// Only up, with its MTU: for an address that is asked for over the interface.
 [[nodiscard]] Result<void> bring_up_interface(const std::string& device, std::uint32_t mtu);
-/// Waits a moment until the interface, which is up, carries packets. When a helper attaches to a tap
-/// that is up already, the kernel switches its queue on a little later (net/core/link_watch.c), and
-/// drops what is sent until then: the command's first datagram, or ARP request.
+/// Waits a moment until the interface, which is up, carries packets. When a helper attaches to a
+/// tap that is up already, the kernel switches its queue on a little later (net/core/link_watch.c),
+/// and drops what is sent until then: the command's first datagram, or ARP request.
 void wait_for_carrier(const std::string& device);
 /// Takes address and default route back. They may be gone already.
 [[nodiscard]] Result<void> remove_address(const model::NetworkSetup& setup);
