@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's rootless Docker 20.10, its dockerd-rootless.sh unmodified, on the programs under test."""
+"""Debian's rootless Docker, its dockerd-rootless.sh unmodified, on the programs under test: 20.10, or,
+with RK_DOCKER_ROOT=DIR, what was unpacked there (`dpkg-deb -x`; docs/TESTING.md)."""
 import contextlib
 import os
 import subprocess
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import BIN_DIR, HERE, environ_of, marked_processes, wait_until, which
+from harness import BIN_DIR, HERE, environ_of, kill_all, marked_processes, wait_until, which
 
-SCRIPT = Path("/usr/share/docker.io/contrib/dockerd-rootless.sh")
-DOCKER = "/usr/bin/docker"
+ROOT = os.environ.get("RK_DOCKER_ROOT", "")
+PROGRAMS = f"{ROOT}/usr/sbin:{ROOT}/usr/bin:" if ROOT else ""  # in front of PATH
+SCRIPT = Path(f"{ROOT}/usr/share/docker.io/contrib/dockerd-rootless.sh")
+DOCKER = f"{ROOT}/usr/bin/docker"
 BUSYBOX = Path("/bin/busybox")
 APPLETS = ("sh", "httpd", "nc", "sleep", "echo", "cat", "ip", "id")
 
@@ -20,7 +23,7 @@ APPLETS = ("sh", "httpd", "nc", "sleep", "echo", "cat", "ip", "id")
 def need_docker():
     """Skips where something of Debian's is missing; slirp4netns and iptables are looked for by the
     script and the daemon."""
-    for path in (SCRIPT, Path(DOCKER), Path("/usr/sbin/dockerd"), BUSYBOX):
+    for path in (SCRIPT, Path(DOCKER), Path(f"{ROOT}/usr/sbin/dockerd"), BUSYBOX):
         if not path.exists():
             pytest.skip(f"{path} is missing: scripts/deps.sh test")
     for name in ("slirp4netns", "iptables", "runc", "containerd", "cc"):
@@ -63,8 +66,8 @@ class RootlessDocker:
         self.rk = rk
         self.runtime, self.data = runtime, rk.base / "docker-data"
         self.env = rk.with_env(
-            PATH=f"{BIN_DIR}:{rk.env['PATH']}", XDG_RUNTIME_DIR=self.runtime,
-            DOCKER_HOST=f"unix://{self.runtime}/docker.sock", **variables)
+            XDG_RUNTIME_DIR=self.runtime, DOCKER_HOST=f"unix://{self.runtime}/docker.sock",
+            **{"PATH": f"{BIN_DIR}:{PROGRAMS}{rk.env['PATH']}", **variables})
         self.daemon = rk.start(SCRIPT, "--data-root", self.data, *options, exe=["sh"], prefix=(),
                                env=self.env)
         wait_until(self._answers, 30, f"the daemon to answer\n{self.daemon!r}")
@@ -78,6 +81,10 @@ class RootlessDocker:
 
     def ok(self, *args):
         return self.command(*args).ok().out.strip()
+
+    def speaks_api(self):
+        """From 28 on the daemon publishes ports itself, without rootlesskit-docker-proxy."""
+        return int(self.ok("version", "--format", "{{.Server.Version}}").partition(".")[0]) >= 28
 
     def state_dir(self):
         """As the daemon sees it."""
@@ -98,8 +105,12 @@ class RootlessDocker:
 
     def stop(self):
         """SIGTERM, as an init system sends it; returns when everything has ended."""
+        newer = self.speaks_api()
         self.daemon.process.terminate()
         outcome = self.daemon.wait(40)
+        if newer:  # containerd 2's shims may outlive it; without --pidns nobody ends them
+            kill_all(pid for pid, line in marked_processes(self.rk.mark)
+                     if line.split()[0].endswith("/containerd-shim-runc-v2"))
         wait_until(lambda: not marked_processes(self.rk.mark), 20, "the daemon's processes to end")
         return outcome
 
