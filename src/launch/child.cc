@@ -2,6 +2,7 @@
 #include "launch/child.h"
 
 #include "base/text.h"
+#include "launch/activation.h"
 #include "launch/child_network.h"
 #include "launch/command.h"
 #include "launch/init.h"
@@ -91,7 +92,7 @@ Result<void> Child::set_up() {
     TRY(at(wire::ChildStep::kMount, timer.step("mounts", mount_everything())));
     TRY(at(wire::ChildStep::kNetwork, timer.step("network", configure_network(ready))));
     TRY(channel_.send(wire::SetUpDone{}));
-    TRY(expect<wire::StartCommand>());
+    start_ = TRY(expect<wire::StartCommand>());
     if (ready.network && ready.network->configured_by_child && !options_.detach_netns) {
         ns::wait_for_carrier(ready.network->device);
     }
@@ -167,11 +168,11 @@ Result<int> Child::run_command() {
     const sys::SignalFd signals = TRY(sys::SignalFd::open());
     CommandPlan plan;
     plan.argv = options_.command;
-    plan.environment = environment_;
     plan.signal_mask = sys::set_of(config_.signal_mask);
     plan.sigchld_ignored = config_.sigchld_ignored;
     plan.own_session = options_.reap();
-    plan.activated = config_.activated;
+    plan.activated = config_.activated && withhold_sockets(environment_, start_.withheld);
+    plan.environment = environment_;
     const Result<pid_t> pid = start_command(plan);
     if (!pid) {
         return fail(Error{command_ended_text(options_.command, pid.error().message), 0});

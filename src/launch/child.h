@@ -48,6 +48,7 @@ class Child {
     const Logger& log_;
     Channel channel_;
     wire::ChildConfig config_;
+    wire::StartCommand start_;
     std::unique_ptr<drivers::DhcpKeeper> dhcp_;  // null where the address is fixed
 };
 

@@ -98,7 +98,7 @@ Result<int> Parent::launch() {
     TRY(timer_.step("API", services.open_api()));
     TRY(services.serve(loop));
     TRY(check_interruption());
-    TRY(child.channel().send(wire::StartCommand{}));
+    TRY(child.channel().send(wire::StartCommand{services.withheld_sockets()}));
     return supervise(child, loop);
 }
 

@@ -142,6 +142,10 @@ Result<void> Services::publish_one(const model::PortSpec& spec) {
     }
 }
 
+std::vector<std::uint16_t> Services::withheld_sockets() const {
+    return ports_ != nullptr ? ports_->inherited_in_use() : std::vector<std::uint16_t>();
+}
+
 Result<void> Services::open_api() {
     api::Service service;
     service.info.version = plan_.version;

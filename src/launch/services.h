@@ -50,6 +50,8 @@ class Services {
     [[nodiscard]] Result<void> open_api();
     /// Lets the loop serve clients and watch what serves the ports. It must outlive this.
     [[nodiscard]] Result<void> serve(loop::EventLoop& loop);
+    /// Sockets of socket activation, by their place, that are published and so not the command's.
+    [[nodiscard]] std::vector<std::uint16_t> withheld_sockets() const;
 
  private:
     Services(ServicesPlan plan, const Logger& log) : plan_(std::move(plan)), log_(log) {}

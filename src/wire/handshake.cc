@@ -19,6 +19,8 @@ constexpr int kHighestSignal = 64;
 constexpr std::size_t kMaxNameServers = 16;
 constexpr std::size_t kMaxDeviceName = 15;  // IFNAMSIZ without its final zero
 constexpr std::uint8_t kMaxPrefix = 32;
+// More than drivers/port/inherited.h looks at.
+constexpr std::size_t kMaxWithheld = 1024;
 
 void encode_address(ByteWriter& out, const model::IpAddress& address) {
     for (const std::uint8_t byte : address.bytes()) {
@@ -91,7 +93,13 @@ struct Encoder {
         }
     }
     void operator()(const SetUpDone& /*message*/) const { kind(MessageKind::kSetUpDone); }
-    void operator()(const StartCommand& /*message*/) const { kind(MessageKind::kStartCommand); }
+    void operator()(const StartCommand& message) const {
+        kind(MessageKind::kStartCommand);
+        const std::size_t count = std::min(message.withheld.size(), kMaxWithheld);
+        for (std::size_t i = 0; i < count; ++i) {
+            out.u16(message.withheld[i]);
+        }
+    }
     void operator()(const ForwardSignal& message) const {
         kind(MessageKind::kForwardSignal);
         out.u8(message.signal_number).u8(message.from_terminal ? 1 : 0);
@@ -136,6 +144,17 @@ Result<Message> decode_ready(ByteReader& in) {
     return Message(std::move(ready));
 }
 
+Result<Message> decode_start(ByteReader& in) {
+    StartCommand start;
+    if (in.left() / sizeof(std::uint16_t) > kMaxWithheld) {
+        return fail("too many withheld sockets");
+    }
+    while (!in.at_end()) {
+        start.withheld.push_back(in.u16());
+    }
+    return Message(std::move(start));
+}
+
 Result<Message> decode_body(MessageKind kind, ByteReader& in) {
     switch (kind) {
         case MessageKind::kIdMapDone:
@@ -154,7 +173,7 @@ Result<Message> decode_body(MessageKind kind, ByteReader& in) {
         case MessageKind::kSetUpDone:
             return Message(SetUpDone{});
         case MessageKind::kStartCommand:
-            return Message(StartCommand{});
+            return decode_start(in);
         case MessageKind::kForwardSignal: {
             const std::uint8_t number = in.u8();
             const bool from_terminal = in.u8() != 0;

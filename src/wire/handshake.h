@@ -32,6 +32,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace rk::wire {
 
@@ -62,7 +63,11 @@ struct ParentReady {
     std::optional<model::NetworkSetup> network;  // empty: there is no interface to set up
 };
 struct SetUpDone {};
-struct StartCommand {};
+struct StartCommand {
+    /// Sockets of socket activation, by their place (0 is descriptor 3), that are published as
+    /// ports, and so are not for the command.
+    std::vector<std::uint16_t> withheld;
+};
 struct ForwardSignal {
     std::uint8_t signal_number = 0;  // 1..64
     bool from_terminal = false;      // the kernel sent it to the whole foreground group

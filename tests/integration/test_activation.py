@@ -62,6 +62,32 @@ def test_the_sockets_are_the_ones_given(rk):
     assert outcome.ok().out == "".join(f"{name[1]} 1\n" for name in names)
 
 
+PUBLISHED = {  # which of three sockets are ports: what is left for the command
+    "a": ["b", "c"], "b": ["a", "c"], "c": ["a", "b"], "ac": ["b"], "abc": [],
+}
+
+
+@pytest.mark.parametrize("flags", [[], ["--pidns"], ["--detach-netns"]], ids=" ".join)
+@pytest.mark.parametrize("published", PUBLISHED)
+def test_published_sockets_are_not_for_the_command(rk, flags, published):
+    """It would accept connections that are meant for services inside: dockerd -H fd:// serves its
+    API on whatever it gets."""
+    options = ["--net=none", "--port-driver=builtin", *flags]
+    options += [f"-p=fd:{name}:80/tcp" for name in published]
+    code = ("import json, os, socket\nfds = sorted(int(fd) for fd in os.listdir('/proc/self/fd') "
+            "if int(fd) > 2 and os.path.exists('/proc/self/fd/' + fd))\nprint(json.dumps([fds, "
+            "[socket.socket(fileno=fd).getsockname()[1] for fd in fds], os.getpid(), "
+            "{k: v for k, v in os.environ.items() if k.startswith('LISTEN_')}]))")
+    outcome, names = activated(rk, 3, *options, "python3", "-I", "-S", "-c", code,
+                               LISTEN_FDNAMES="a:b:c")
+    left = PUBLISHED[published]
+    fds, ports, pid, variables = outcome.json()
+    assert fds == list(range(3, 3 + len(left)))
+    assert ports == [names["abc".index(name)][1] for name in left]
+    assert variables == ({"LISTEN_FDS": str(len(left)), "LISTEN_FDNAMES": ":".join(left),
+                          "LISTEN_PID": str(pid)} if left else {})
+
+
 def test_other_descriptors_stay_where_they_are(rk):
     path = rk.base / "extra"
     path.write_text("x")

@@ -21,7 +21,9 @@ TEST(Handshake, EveryMessageSurvivesTheTrip) {
     round_trip(NamespacesReady{});
     round_trip(ParentReady{});
     round_trip(SetUpDone{});
-    round_trip(StartCommand{});
+    EXPECT_TRUE(round_trip(StartCommand{}).withheld.empty());
+    EXPECT_EQ(round_trip(StartCommand{{0, 7, 1023}}).withheld,
+              (std::vector<std::uint16_t>{0, 7, 1023}));
     const auto config = round_trip(ChildConfig{0x8000000000000001U, true, true});
     EXPECT_EQ(config.signal_mask, 0x8000000000000001U);
     EXPECT_TRUE(config.sigchld_ignored);
@@ -83,6 +85,8 @@ TEST(Handshake, MalformedPacketsAreErrors) {
              ""s, "\0"s, "\xff"s,                    // no kind, unknown kinds
              "\x01x"s,                               // trailing byte
              "\x02\x01\x02"s,                        // cut ChildConfig
+             "\x06\x01"s,                            // half a number in StartCommand
+             "\x06"s + std::string(2050, '\0'),      // too many of them
              "\x07\0\0"s, "\x07\x41\0"s,             // signals 0 and 65
              "\x08\0"s, "\x09\x01\0\0"s,             // signal 0, cut failure
              "\x09\0\0\0\0\0"s, "\x09\x63\0\0\0\0"s  // unknown steps

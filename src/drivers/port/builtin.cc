@@ -25,6 +25,7 @@ Result<Listener> copy_of(const InheritedSocket& inherited) {
         return fail(errno_error(errno, "copy the inherited socket"));
     }
     listener.port = inherited.local.port;
+    listener.inherited = inherited.place;
     TRY(prepare_for_relay(listener.socket, inherited.kind));
     return listener;
 }
@@ -132,12 +133,12 @@ Result<Listener> BuiltinPortDriver::listen_on_one(const model::PortSpec& spec,
 Result<BuiltinPortDriver::Entry> BuiltinPortDriver::listen(const model::PortSpec& spec) const {
     const SocketKind kind = TRY(socket_kind(spec.proto()));
     model::PortSpec resolved = spec;
-    std::vector<sys::Fd> sockets;
+    std::vector<Listener> listeners;
     if (!spec.inherited_name().empty()) {
         const InheritedSocket* inherited = TRY(find_inherited(parts_.inherited, spec));
         resolved = spec.with_parent(inherited->local.address.text(), inherited->local.port);
         TRY(check_conflict(entries_, resolved));
-        sockets.push_back(TRY(copy_of(*inherited)).socket);
+        listeners.push_back(TRY(copy_of(*inherited)));
     } else {
         for (std::uint32_t i = 0; i < spec.count(); ++i) {
             Listener one = TRY(listen_on_one(
@@ -145,12 +146,12 @@ Result<BuiltinPortDriver::Entry> BuiltinPortDriver::listen(const model::PortSpec
             if (i == 0) {
                 resolved = spec.with_parent(spec.parent_ip(), one.port);
             }
-            sockets.push_back(std::move(one.socket));
+            listeners.push_back(std::move(one));
         }
     }
     const PortTarget target =
         port_target(resolved.parent_ip(), resolved.child_ip(), parts_.gateway);
-    return Entry{{0, std::move(resolved)}, kind, target, false, false, std::move(sockets)};
+    return Entry{{0, std::move(resolved)}, kind, target, false, false, std::move(listeners)};
 }
 
 // Clients of a loopback address are on this host: there is no address to carry.
@@ -205,11 +206,11 @@ Result<void> BuiltinPortDriver::hand_over(RelayLink& relay, const Entry& entry) 
     port.transparent = entry.transparent;
     port.origin = entry.target.origin;
     port.fallback_transparent = entry.fallback_transparent;
-    for (const sys::Fd& socket : entry.sockets) {
+    for (const Listener& listener : entry.listeners) {
         if (entry.target.fallback) {
             port.fallback = {*entry.target.fallback, port.target.port};
         }
-        TRY(relay.add(port, socket));
+        TRY(relay.add(port, listener.socket));
         ++port.target.port;
     }
     return {};
@@ -250,6 +251,18 @@ std::vector<model::PortStatus> BuiltinPortDriver::list() const {
         ports.push_back(entry.status);
     }
     return ports;
+}
+
+std::vector<std::uint16_t> BuiltinPortDriver::inherited_in_use() const {
+    std::vector<std::uint16_t> places;
+    for (const auto& [id, entry] : entries_) {
+        for (const Listener& listener : entry.listeners) {
+            if (listener.inherited) {
+                places.push_back(*listener.inherited);
+            }
+        }
+    }
+    return places;
 }
 
 Result<PortDriverStats> BuiltinPortDriver::stats() {

@@ -75,6 +75,7 @@ class BuiltinPortDriver final : public PortDriver {
     [[nodiscard]] Result<void> remove(int id) override;
     [[nodiscard]] std::vector<model::PortStatus> list() const override;
     [[nodiscard]] Result<PortDriverStats> stats() override;
+    [[nodiscard]] std::vector<std::uint16_t> inherited_in_use() const override;
 
  private:
     struct Entry {
@@ -83,7 +84,7 @@ class BuiltinPortDriver final : public PortDriver {
         PortTarget target;
         bool transparent = false;
         bool fallback_transparent = false;
-        std::vector<sys::Fd> sockets;  // in the order of the ports
+        std::vector<Listener> listeners;  // in the order of the ports
     };
 
     [[nodiscard]] Result<Entry> listen(const model::PortSpec& spec) const;

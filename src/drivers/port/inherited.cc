@@ -75,6 +75,7 @@ std::vector<InheritedSocket> inherited_sockets(const sys::Environment& environme
         const std::string_view name = i < names.size() ? names[i] : "";
         auto found = examine(kFirstDescriptor + static_cast<int>(i), name);
         if (found) {
+            found->place = static_cast<std::uint16_t>(i);
             sockets.push_back(std::move(*found));
         }
     }

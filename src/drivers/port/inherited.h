@@ -8,6 +8,7 @@
 #include "sys/environment.h"
 #include "sys/fd.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,12 @@ namespace rk::drivers {
 
 /// A listening TCP socket or bound UDP socket that socket activation handed to this process.
 struct InheritedSocket {
-    std::string name;  // of LISTEN_FDNAMES
+    std::string name;         // of LISTEN_FDNAMES
+    std::uint16_t place = 0;  // 0 is descriptor 3
     SocketKind kind = SocketKind::kTcp;
     SocketFamily family = SocketFamily::kIpv4;
     model::Endpoint local;
-    sys::Fd socket;  // a duplicate of ours: the original goes on to the command
+    sys::Fd socket;  // a duplicate of ours: the original may go on to the command
 };
 
 /// The sockets that sd_listen_fds(3) promises to process `self`, in order; those that are no

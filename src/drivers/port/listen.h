@@ -7,6 +7,7 @@
 #include "sys/fd.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,7 @@ struct ListenPlan {
 struct Listener {
     sys::Fd socket;
     std::uint16_t port = 0;
+    std::optional<std::uint16_t> inherited{};  // the place of the one it is a copy of
 };
 
 /// "tcp6" -> kTcp. Error: "unsupported port protocol sctp".

@@ -54,6 +54,8 @@ class PortDriver {
     /// Sorted by ID; specs exactly as submitted.
     [[nodiscard]] virtual std::vector<model::PortStatus> list() const = 0;
     [[nodiscard]] virtual Result<PortDriverStats> stats() = 0;
+    /// Sockets of socket activation, by their place (0 is descriptor 3), that ports listen on.
+    [[nodiscard]] virtual std::vector<std::uint16_t> inherited_in_use() const { return {}; }
 };
 
 }  // namespace rk::drivers
