@@ -204,6 +204,9 @@ Info current_info(const Service& service) {
     if (service.ports != nullptr) {
         info.port = service.ports->info();
     }
+    if (service.network) {
+        info.network = service.network();
+    }
     if (service.helper) {
         info.helper = service.helper();
     }

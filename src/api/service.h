@@ -41,10 +41,13 @@ struct NetworkStats {
 
 /// What the API serves, as the parent sees it. `ports` is null with the port drivers none and
 /// implicit ("no PortDriver is available"); where it is not, what it says of itself replaces
-/// `info.port`, as `helper` replaces `info.helper`. What is borrowed outlives the server.
+/// `info.port`, as `network` and `helper` replace their parts of `info`. What is borrowed outlives
+/// the server.
 struct Service {
     Info info;
     drivers::PortDriver* ports = nullptr;
+    /// The network driver; what it says may change with a helper. Null where there is none.
+    std::function<NetworkInfo()> network{};
     /// How the network driver's helper is now; null where there is none.
     std::function<model::HelperHealth()> helper{};
     /// Null where the network has no egress policy.

@@ -34,11 +34,7 @@ std::vector<model::IdRange> outside_ids(const model::IdMap& map) {
     return ranges;
 }
 
-std::optional<model::NetworkInfo> network_info(const model::Options& options,
-                                               const drivers::NetworkDriver* network) {
-    if (network != nullptr) {
-        return network->info();
-    }
+std::optional<model::NetworkInfo> info_without_driver(const model::Options& options) {
     if (options.network == model::NetworkDriver::kNone) {
         model::NetworkInfo info;
         info.driver = "none";
@@ -151,7 +147,10 @@ Result<void> Services::open_api() {
     service.info.version = plan_.version;
     service.info.state_dir = plan_.state_dir.path();
     service.info.child_pid = plan_.child;
-    service.info.network = network_info(plan_.options, plan_.network);
+    service.info.network = info_without_driver(plan_.options);
+    if (plan_.network != nullptr) {
+        service.network = [network = plan_.network] { return network->info(); };
+    }
     service.ports = publishes_by_request() ? ports_.get() : nullptr;
     if (plan_.carries_network()) {
         serve_network(*plan_.network->builtin(), relay_, service);

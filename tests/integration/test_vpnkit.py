@@ -246,12 +246,26 @@ def test_a_killed_one_is_started_again(rk, peer, victim, detached):
     running.wait()
 
 
-def test_another_address_after_a_restart_is_told(rk, peer):
-    running = rk.start_ready(*peer.quiet)
+@pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
+def test_another_address_after_a_restart_is_set_up(rk, peer, detached):
+    ip, enter = which("ip"), inside(detached)
+    script = (f"echo ready; read line; {enter}{ip} -4 -o addr show tap0; {enter}{ip} route; "
+              f"{enter}{client(rk, 'udp', 3, 50)}")
+    read_end, write_end = os.pipe()
+    running = rk.start_ready(*peer.quiet, *(DETACH if detached else []), script=script,
+                             stdin=read_end)
+    os.close(read_end)
     Path(f"{peer.log_path}.moved").touch()
     os.kill(processes(running)[0], signal.SIGKILL)
-    wait_until(lambda: "vpnkit gives the address 192.168.65.9 now, but the interface has "
-               "192.168.65.3" in running.err, what="a warning")
+    wait_until(lambda: "vpnkit gives the address 192.168.65.9 now; tap0 had 192.168.65.3 before"
+               in running.err, timeout=10, what="the line about it")
+    info = api_of(running).ask("GET", "/v1/info").json()["networkDriver"]
+    assert info["childIP"] == "192.168.65.9"
+    os.write(write_end, b"go\n")
+    os.close(write_end)
+    out = running.wait(30).ok().out
+    assert "192.168.65.9/24" in out and "192.168.65.3" not in out
+    assert "default via 192.168.65.1 dev tap0" in out and out.endswith("3 50 True\n")
 
 
 def test_nothing_is_left(rk, peer):

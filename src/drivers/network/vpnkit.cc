@@ -4,8 +4,10 @@
 #include "drivers/network/vpnkit_relay.h"
 #include "drivers/network/vpnkit_session.h"
 #include "ns/helper_program.h"
+#include "ns/interface_config.h"
 #include "ns/tap_device.h"
 #include "sys/file.h"
+#include "sys/process.h"
 #include "sys/unix_stream.h"
 
 #include <chrono>
@@ -128,11 +130,28 @@ Result<void> Vpnkit::attach(loop::EventLoop& loop) {
     return relay_.attach(loop);
 }
 
-void Vpnkit::on_health() const {
+// A vpnkit that was started again need not know that the address was given away before.
+void Vpnkit::take_address(const model::IpAddress& address) {
+    const model::NetworkSetup old = setup_;
+    setup_.address = address;
+    const auto change = [&]() -> Result<void> {
+        TRY(target_->enter());
+        TRY(ns::remove_address(old));
+        return ns::configure_interface(setup_);
+    };
+    if (Result<void> done = sys::run_forked(0, change); !done) {
+        log_.warn("vpnkit gives the address {} now, but: {}", address.text(), done.error().message);
+        return;
+    }
+    log_.warn("vpnkit gives the address {} now; {} had {} before", address.text(), setup_.device,
+              old.address.text());
+}
+
+void Vpnkit::on_health() {
     const NetworkHealth now = health();
-    if (now.running && relay_.ready_word() != setup_.address.text()) {
-        log_.warn("vpnkit gives the address {} now, but the interface has {}", relay_.ready_word(),
-                  setup_.address.text());
+    const auto address = model::IpAddress::parse(relay_.ready_word());
+    if (now.running && address && *address != setup_.address) {
+        take_address(*address);
     }
     if (listener_) {
         listener_(now);

@@ -8,7 +8,8 @@
 // dies ends the relay's connection and so the relay; the next relay waits for the next vpnkit. The
 // interface is persistent and keeps what the child has set up.
 //
-// The addresses are vpnkit's own (192.168.65.0/24); only the namespace's is asked for.
+// The addresses are vpnkit's own (192.168.65.0/24); only the namespace's is asked for, anew by
+// every relay. Where it is another one than before, the interface gets it.
 #pragma once
 
 #include "base/log.h"
@@ -44,7 +45,8 @@ class Vpnkit final : public NetworkDriver {
     Vpnkit(const model::Options& options, const Logger& log, HelperPlan plan);
     [[nodiscard]] HelperPlan relay_plan(const std::string& socket_path, const std::string& uuid);
     [[nodiscard]] Result<void> start_processes(const NetworkTarget& target);
-    void on_health() const;
+    void on_health();
+    void take_address(const model::IpAddress& address);
 
     const model::Options& options_;
     const Logger& log_;
