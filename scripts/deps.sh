@@ -18,6 +18,7 @@ declare -A packages=(
     [test]="libgtest-dev:/usr/include/gtest/gtest.h libgmock-dev:/usr/include/gmock/gmock.h
         python3:/usr/bin/python3 python3-pytest:/usr/lib/python3/dist-packages/pytest/__init__.py
         python3-yaml:/usr/lib/python3/dist-packages/yaml/__init__.py
+        python3-pytest-xdist:/usr/lib/python3/dist-packages/xdist/__init__.py
         procps:pgrep iproute2:ip slirp4netns:slirp4netns libcap2-bin:setcap gcc:cc xz-utils:xz dpkg-dev:dpkg-source systemd:systemd-socket-activate
         lxc:lxc-usernsexec dnsmasq-base:dnsmasq iptables:iptables containerd:containerd runc:runc
         docker.io:/usr/share/docker.io/contrib/dockerd-rootless.sh busybox-static:/usr/share/doc/busybox-static"

@@ -14,6 +14,7 @@
 . "$(dirname "$0")/lib.sh"
 
 stage_limit=900 # seconds; a hang must end in a message, not in the CI's own time limit
+processes=2     # of pytest, whatever the number of cores: most tests wait (tests/integration/spread.py)
 logs=$tree/build/test-logs
 passed=0 failed=0 skipped=0
 failed_stages=()
@@ -51,8 +52,10 @@ prepare() {
         copy_tree
     fi
     results=$run_dir/results # where the runner writes JUnit files
+    base=$run_dir/t # where tests put their directories
     mkdir "$results"
-    if caller_is_root; then chown "$runner:" "$results"; fi
+    mkdir -m 0700 "$base"
+    if caller_is_root; then chown "$runner:" "$results" "$base"; fi
     enter=("${as_runner[@]}")
     if can_be_root; then
         prepare_as_root
@@ -167,11 +170,11 @@ ctests() { # ctests PRESET STAGE
 
 integration() { # integration STAGE PRESET BIN-DIR [VARIABLE=VALUE...]
     local name=$1 preset=$2 bin=$3 in_cgroup=yes
-    local short=${name/integration/i} # paths of sockets end at 107 bytes
+    local short=${preset:0:1} # paths of sockets end at 107 bytes
     shift 3
     needs "build-$preset" "$name" env RK_BIN_DIR="$work/$bin" RK_FIXTURES="${fixtures:-/nonexistent}" \
         RK_TEST_USER="$runner" RK_PASTA_DIR="$("$tree/scripts/build-passt.sh" --where)" PYTHONDONTWRITEBYTECODE=1 "$@" \
-        /usr/bin/python3 -m pytest -q -ra -p no:cacheprovider --junitxml="$results/$name.xml" \
+        /usr/bin/python3 -m pytest -q -ra -n $processes -p no:cacheprovider --junitxml="$results/$name.xml" \
         --basetemp="$base/$short" tests/integration
 }
 
@@ -222,7 +225,6 @@ stage build-release scripts/build.sh release || true
 needs build-release docs scripts/check_docs.py build/bin/rootlesskit
 needs build-release install scripts/test-install.sh
 if [ -d "$tree/tests/integration" ]; then
-    base=$run_dir/runtime
     # LeakSanitizer needs ptrace, which does not reach into other user namespaces.
     integration integration release build/bin
     integration integration-asan asan build/asan/bin RK_TEST_SLOW=3 \

@@ -3,6 +3,7 @@
 (ordinary user, root), and the switch that turns every skip into a failure."""
 import ctypes
 import os
+import signal
 import subprocess
 import time
 import uuid
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import harness
+import spread
 from harness import AS_ROOT, BIN_DIR, FIXTURES, Rk, kill_all, marked_processes, wait_until
 from remote_host import remote  # noqa: F401  # pylint: disable=unused-import
 
@@ -26,6 +28,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "leaves_files: the test kills rootlesskit, so files stay")
     config.addinivalue_line("markers", "release_only: load, figures or a client's daemon: nothing "
                             "that a sanitizer would see more of, and much slower with one")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(spread.Hooks())
+    # A shell starts what it starts with & with these two ignored, and so would be all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     # Orphans of a test become our children: they can be found, and no init is needed to reap them.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -53,6 +60,7 @@ def pytest_collection_modifyitems(config, items):
     if wrong_world:
         config.hook.pytest_deselected(items=wrong_world)
         items[:] = [item for item in items if fits(item)]
+    spread.longest_first(items)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of published ports share: servers inside, clients outside."""
+import itertools
 import random
 import re
 import socket
@@ -11,6 +12,7 @@ import pytest
 import harness
 from harness import BIN_DIR, HERE, PYTHON, children_of, wait_until, which
 from openapi import Api
+from spread import share
 
 BUILTIN = ["--net=none", "--port-driver=builtin"]
 CTL = str(BIN_DIR / "rootlessctl")
@@ -22,15 +24,30 @@ def own_loopback():
     return f"127.{random.randint(10, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
 
 
+def _candidates():
+    """Numbers of ports, none twice for a long time. No ephemeral ones: the kernel gives these to any
+    connection that is made between the choice of a port and its use. Only those of this process's
+    share; it starts somewhere in there, for others may run tests here, too."""
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ours = share()
+    count = (low - low // 2) // ours.of
+    first, start = low // 2 + count * ours.number, random.randrange(count)
+    for step in itertools.count(start):
+        yield first + step % count
+
+
+_CANDIDATES = _candidates()
+
+
 def free_port():
-    """A port that is free on every address, IPv4 and IPv6, TCP and UDP."""
-    while True:
+    """A port that is free on every address, IPv4 and IPv6, TCP and UDP, and not an ephemeral one."""
+    for port in _CANDIDATES:
         with socket.socket(socket.AF_INET6) as tcp, \
                 socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("::", 0))
             try:
-                udp.bind(("::", tcp.getsockname()[1]))
-                return tcp.getsockname()[1]
+                tcp.bind(("::", port))
+                udp.bind(("::", port))
+                return port
             except OSError:
                 continue
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of --net=pasta share."""
 import os
-import random
-import socket
 from pathlib import Path
 
 import pytest
@@ -49,18 +47,3 @@ def info_of(running):
         return api.ask("GET", "/v1/info").json()
     finally:
         api.close()
-
-
-def low_port():
-    """A free port that is not ephemeral: pasta mirrors no others."""
-    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(low // 2, low)
-        with socket.socket(socket.AF_INET6) as tcp, \
-                socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("::", port))
-                udp.bind(("::", port))
-                return port
-            except OSError:
-                continue

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """--port-driver=implicit with the builtin network: what listens inside is on the host's loopback."""
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -10,25 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness import HERE, PYTHON, children_of, gone, wait_until, which
-from netkit import api_of, ask, connect, read_exactly, udp_client
+from netkit import api_of, ask, connect, free_port, read_exactly, udp_client
 
 IMPLICIT = ["--port-driver=implicit", "--disable-host-loopback"]
 BUILTIN = ["--net=builtin", *IMPLICIT]
 PATIENCE = 2.0  # seconds until a port has come or gone
-
-
-def low_port():
-    """A port that nobody has on this host and that is not ephemeral, so that UDP counts, too."""
-    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(low // 2, low)
-        try:
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                with socket.socket(socket.AF_INET6, kind) as probe:
-                    probe.bind(("::", port))
-            return port
-        except OSError:
-            continue
 
 
 class Inside:
@@ -107,7 +92,7 @@ def goes(kind, host, port):
                          ids=["builtin", "detached", "gvisor-tap-vsock"])
 def test_ports_come_and_go_with_what_listens_inside(rk, options):
     inside = Inside(rk, *options)
-    local, everywhere, both = low_port(), low_port(), low_port()
+    local, everywhere, both = free_port(), free_port(), free_port()
     servers = [("tcp", "127.0.0.1", local), ("tcp", "::1", local), ("udp", "127.0.0.1", local),
                ("tcp", "0.0.0.0", everywhere), ("udp", "0.0.0.0", everywhere),
                ("tcp", "::", both), ("udp", "::", both)]
@@ -129,7 +114,7 @@ def test_ports_come_and_go_with_what_listens_inside(rk, options):
 
 def test_connections_outlive_their_listener(rk):
     inside = Inside(rk, *BUILTIN)
-    port, other = low_port(), low_port()
+    port, other = free_port(), free_port()
     inside.open("tcp", "127.0.0.1", port)
     comes("tcp", "127.0.0.1", port)
     with connect("127.0.0.1", port) as client:
@@ -148,7 +133,7 @@ def test_connections_outlive_their_listener(rk):
 
 def test_the_port_is_on_the_loopback_alone(rk):
     inside = Inside(rk, *BUILTIN)
-    port = low_port()
+    port = free_port()
     inside.open("tcp", "0.0.0.0", port)
     comes("tcp", "127.0.0.1", port)
     listens_on = {line.split()[1].split(":")[0] for name in ("tcp", "tcp6")
@@ -160,7 +145,7 @@ def test_the_port_is_on_the_loopback_alone(rk):
 def test_udp_clients_are_not_published(rk):
     inside = Inside(rk, *BUILTIN)
     low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
-    client, server = (low + high) // 2, low_port()
+    client, server = (low + high) // 2, free_port()
     inside.open("udp", "0.0.0.0", client)
     inside.open("udp", "0.0.0.0", server)
     comes("udp", "127.0.0.1", server)
@@ -169,7 +154,7 @@ def test_udp_clients_are_not_published(rk):
 
 def test_a_port_the_host_has_is_told_once_and_taken_when_it_is_free(rk):
     inside = Inside(rk, *BUILTIN)
-    port, other = low_port(), low_port()
+    port, other = free_port(), free_port()
     with socket.create_server(("127.0.0.1", port)):
         inside.open("tcp", "0.0.0.0", port)
         wait_until(lambda: inside.told("cannot be published"), PATIENCE, "the warning")
@@ -187,7 +172,7 @@ def test_a_port_the_host_has_is_told_once_and_taken_when_it_is_free(rk):
 
 def test_a_relay_that_dies_costs_no_port(rk):
     inside = Inside(rk, *BUILTIN)
-    port, later = low_port(), low_port()
+    port, later = free_port(), free_port()
     inside.open("tcp", "127.0.0.1", port)
     comes("tcp", "127.0.0.1", port)
     relay, = [pid for pid in children_of(inside.running.pid) if pid != inside.running.child]

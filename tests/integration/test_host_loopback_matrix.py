@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from harness import PYTHON
-from pasta import NET as PASTA, low_port, need_pasta
+from netkit import free_port
+from pasta import NET as PASTA, need_pasta
 from slirp import DETACH, NET as SLIRP4NETNS, Host, inside, need_slirp4netns
 
 # Nothing may be reached for so long (seconds), which is more than anything documented takes.
@@ -69,7 +70,7 @@ print(json.dumps(sorted(reached)))
 @pytest.fixture
 def servers():
     """On 127.0.0.1 and ::1 of the host, at a port that is not ephemeral (pasta leaves those out)."""
-    port = low_port()
+    port = free_port()
     both = [Host("127.0.0.1", port), Host("::1", port)]
     yield both
     for server in both:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import PYTHON, wait_until, which
-from netkit import ask as ask_server, host_address
-from pasta import NET, PASTA, QUIET, helper_of, info_of, low_port, need_pasta, words_of
+from netkit import ask as ask_server, free_port, host_address
+from pasta import NET, PASTA, QUIET, helper_of, info_of, need_pasta, words_of
 from slirp import COPY_UP, DETACH, Host, ask, host, inside  # noqa: F401
 
 IMPLICIT = ["--port-driver=implicit"]
@@ -190,7 +190,7 @@ def test_ipv6_has_fixed_addresses(rk, detached):
 
 @pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
 def test_implicit_publishes_what_listens_inside(rk, detached):
-    port, other = low_port(), low_port()
+    port, other = free_port(), free_port()
     servers = (f"{' '.join(PYTHON)} {Path(__file__).parent}/backend.py "
                f"echo,127.0.0.1,{port} echo,0.0.0.0,{other}")
     running = rk.start_ready(*QUIET, *IMPLICIT, *(DETACH if detached else []),
