@@ -94,6 +94,20 @@ std::vector<std::string> rates(const api::PortStats& port, const api::Stats* bef
             rate(port.counters.bytes_out, base.bytes_out, seconds)};
 }
 
+std::string health_line(const model::RelayHealth& relay) {
+    if (!relay.running) {
+        return "Relay: not running\n";
+    }
+    if (relay.fd_limit == 0) {  // slirp4netns or pasta, which serve ports without counting
+        return fmt::format("Helper: process {}, {} restarts; it counts nothing\n", relay.pid,
+                           relay.restarts);
+    }
+    return fmt::format(
+        "Relay: process {}, {} restarts, {} connections, {} UDP flows, {} of {} file descriptors\n",
+        relay.pid, relay.restarts, relay.open_connections, relay.udp_flows, relay.open_fds,
+        relay.fd_limit);
+}
+
 }  // namespace
 
 std::string render_table(const std::vector<std::vector<std::string>>& rows) {
@@ -178,14 +192,7 @@ std::string short_number(double value) {
 }
 
 std::string render_stats(const api::Stats& stats, const api::Stats* before, double seconds) {
-    const model::RelayHealth& relay = stats.relay;
-    std::string text = relay.running
-                           ? fmt::format(
-                                 "Relay: process {}, {} restarts, {} connections, {} UDP flows, "
-                                 "{} of {} file descriptors\n",
-                                 relay.pid, relay.restarts, relay.open_connections, relay.udp_flows,
-                                 relay.open_fds, relay.fd_limit)
-                           : "Relay: not running\n";
+    std::string text = health_line(stats.relay);
     if (stats.network) {
         text += network_lines(*stats.network);
     }

@@ -134,6 +134,8 @@ def test_rootlessctl(rk):
     assert f"127.0.0.1    {port}" in rk.other(*ctl, "list-ports").ok().out
     assert "- Port Driver: slirp4netns\n  - Supported protocols: [tcp tcp4 udp udp4]\n" \
         in rk.other(*ctl, "info").ok().out
+    assert rk.other(*ctl, "stats").ok().lines()[0] == (
+        f"Helper: process {helper_of(running)}, 0 restarts; it counts nothing")
     assert rk.other(*ctl, "remove-ports", "1").ok().out == "1\n"
     assert not listens("127.0.0.1", port)
 

@@ -89,6 +89,7 @@ TEST(RootlessctlText, StatsAndRates) {
     api::Stats before;
     before.relay.running = true;
     before.relay.pid = 9;
+    before.relay.fd_limit = 1024;
     api::PortStats port;
     port.counters.id = 1;
     port.counters.bytes_in = 1000;
@@ -99,12 +100,14 @@ TEST(RootlessctlText, StatsAndRates) {
     now.ports[0].counters.accepted = 4;
     EXPECT_EQ(
         render_stats(now, &before, 2),
-        "Relay: process 9, 0 restarts, 0 connections, 0 UDP flows, 0 of 0 file descriptors\n"
+        "Relay: process 9, 0 restarts, 0 connections, 0 UDP flows, 0 of 1024 file descriptors\n"
         "ID    PORT              ACTIVE    ACCEPTED    REFUSED    ERRORS    DROPPED    IN      "
         "OUT    ACCEPTED/S    IN/S    OUT/S    \n"
         "1     [::1]:8080/tcp    0         4           0          0         0          5.0k    "
         "0      2             2.0k    0        \n");
     EXPECT_EQ(render_stats(api::Stats{}).find("Relay: not running\n"), 0U);
+    now.relay.fd_limit = 0;
+    EXPECT_EQ(render_stats(now).find("Helper: process 9, 0 restarts; it counts nothing\n"), 0U);
 }
 
 TEST(RootlessctlWatch, IntervalsAreSecondsInBounds) {
