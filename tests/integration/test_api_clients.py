@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The REST API: connections good, slow and hostile, and who may ask."""
 import json
+import os
+import random
 import shutil
 import signal
 import socket
@@ -72,6 +74,59 @@ def test_garbage_ends_only_its_own_connection(api, text):
         data = b""
     assert not data or data.startswith(b"HTTP/1.1 4") or data.startswith(b"HTTP/1.1 505"), data
     assert api.ask("GET", "/v1/info").status == 200
+
+
+def mutated(request, chance):
+    """The request with some bytes changed, left out, doubled, or its end cut off."""
+    data = bytearray(request)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(data)) if data else 0
+        kind = chance.randrange(5)
+        if kind == 0:
+            data[at:at + 1] = bytes([chance.randrange(256)])
+        elif kind == 1:
+            data[at:at + chance.randint(1, 8)] = b""
+        elif kind == 2:
+            data[at:at] = data[at:at + chance.randint(1, 40)]
+        elif kind == 3:
+            data[at:at] = chance.choice((b"\r\n", b"\0", b"{", b'"', b"99999999999999999999", b"-",
+                                         b"\r\n\r\n", b"chunked", b"%2f", b"\xff\xfe"))
+        elif chance.randrange(8) == 0:
+            del data[at:]
+    return bytes(data)
+
+
+def test_mutated_requests_do_no_harm(rk):
+    """Every answer is one of the API, ports are served all the while, and nothing is left."""
+    host = own_loopback()
+    running = serve(rk, f"-p={host}:8080:127.0.0.1:80/tcp")
+    api, chance = api_of(running), random.Random(3)
+    body = json.dumps(spec(parent_ip="127.3.3.3")).encode()  # the same in each run
+    head = b"POST /v1/ports HTTP/1.1\r\nHost: rootlesskit\r\n"
+    seeds = [b"GET /v1/info HTTP/1.1\r\nHost: rootlesskit\r\n\r\n",
+             b"DELETE /v1/ports/7654321 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+             head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body),
+             head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" %
+             (len(body), body)]
+
+    def descriptors():
+        return len(os.listdir(f"/proc/{running.pid}/fd"))
+    assert api.ask("GET", "/v1/stats").status == 200
+    before = descriptors()
+    for number in range(400):
+        try:
+            data = raw(api, mutated(chance.choice(seeds), chance), shutdown=True)
+        except ConnectionError:
+            data = b""
+        assert not data or data.startswith(b"HTTP/1.1 "), data
+        if number % 50 == 0:
+            assert ask(host, 8080) == b"hello"
+    for port in api.ask("GET", "/v1/ports").json():
+        if port["id"] != 1:
+            assert api.ask("DELETE", f"/v1/ports/{port['id']}").status == 200
+    assert ask(host, 8080) == b"hello"
+    wait_until(lambda: descriptors() <= before, what="every descriptor to be closed")
+    assert running.running()
 
 
 def half_requests(api, count):
