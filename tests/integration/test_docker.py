@@ -9,7 +9,7 @@ import pytest
 from docker import PROGRAMS, RootlessDocker, make_image, need_docker, runtime_directory
 from harness import BIN_DIR, wait_until
 from netkit import free_port, listens, udp_client
-from pasta import PASTA_DIR, low_port, need_pasta
+from pasta import PASTA_DIR, need_pasta
 
 pytestmark = pytest.mark.release_only
 
@@ -120,7 +120,7 @@ def test_other_drivers(rk, network, driver, protocols):
     """By the variables of Docker's script. Pasta leaves ephemeral ports alone."""
     need_docker()
     need_pasta()
-    tcp, udp = low_port(), low_port()
+    tcp, udp = free_port(), free_port()
     with runtime_directory() as runtime:
         docker = RootlessDocker(rk, runtime, PATH=f"{BIN_DIR}:{PASTA_DIR}:{PROGRAMS}{rk.env['PATH']}",
                                 DOCKERD_ROOTLESS_ROOTLESSKIT_NET=network,
