@@ -12,6 +12,7 @@ import harness
 from harness import close_others, wait_until
 from netkit import (api_of, ask, connect, ended, free_port, host_address, listeners_on, listens,
                     own_loopback, read_all, read_exactly, refused, serve, spec, udp_client)
+from slirp import QUIET, need_slirp4netns
 
 BOTH = ["echo,127.0.0.1,80", "echo,::1,80"]
 
@@ -30,6 +31,21 @@ def test_request_and_reply(rk, detached, flags):
             sock.sendall(text)
             assert read_exactly(sock, 3) == text
     assert ask(host, port, b"three") == b"three"
+
+
+@pytest.mark.parametrize("detached", [False, True], ids=["plain", "detached"])
+def test_with_slirp4netns(rk, detached):
+    """Loopback inside by default, and the address of the interface where that is asked for."""
+    need_slirp4netns()
+    host = own_loopback()
+    serve(rk, *QUIET, f"-p={host}:8080:127.0.0.1:80/tcp", f"-p={host}:8081:10.0.2.100:81/tcp",
+          f"-p={host}:5300:127.0.0.1:53/udp", detached=detached,
+          inside=["echo,127.0.0.1,80", "echo,10.0.2.100,81", "udp,127.0.0.1,53"])
+    assert ask(host, 8080) == ask(host, 8081) == b"hello"
+    with udp_client() as sock:
+        sock.connect((host, 5300))
+        sock.send(b"x")
+        assert sock.recv(10) == b"1:x"
 
 
 def test_several_ports_and_comma_list(rk):
