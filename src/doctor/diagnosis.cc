@@ -76,10 +76,14 @@ constexpr std::array kRules = {
     Rule{Stage::kSetUpNetwork, "pasta-missing", rules::pasta_missing},
     Rule{Stage::kSetUpNetwork, "pasta-no-pasta", rules::pasta_no_pasta},
     Rule{Stage::kSetUpNetwork, "pasta-too-old", rules::pasta_too_old},
+    Rule{Stage::kSetUpNetwork, "net-helper-missing", rules::net_helper_missing},
+    Rule{Stage::kSetUpNetwork, "net-helper-other-program", rules::net_helper_other_program},
+    Rule{Stage::kSetUpNetwork, "net-helper-too-old", rules::net_helper_too_old},
     Rule{Stage::kSetUpNetwork, "tun-missing", rules::tun_missing},
     Rule{Stage::kSetUpNetwork, "tun-forbidden", rules::tun_forbidden},
     Rule{Stage::kSetUpNetwork, "pasta-apparmor", rules::pasta_apparmor},
     Rule{Stage::kSetUpNetwork, "pasta-gave-up", rules::pasta_gave_up},
+    Rule{Stage::kSetUpNetwork, "net-helper-gave-up", rules::net_helper_gave_up},
     Rule{Stage::kSetUpNetwork, "seccomp", rules::seccomp},
 
     Rule{Stage::kSetUpChild, "apparmor-capabilities", rules::apparmor_strips_capabilities},
@@ -136,7 +140,7 @@ Diagnosis unknown(const Failure& failure, const Facts& facts) {
         yes_no(facts.initial_user_namespace), yes_no(facts.container),
         facts.newuidmap.path.empty() ? "not found" : facts.newuidmap.path,
         facts.newgidmap.path.empty() ? "not found" : facts.newgidmap.path);
-    diagnosis.rule = "unknown";
+    diagnosis.rule = kUnknownRule;
     return diagnosis;
 }
 

@@ -18,6 +18,9 @@ struct Diagnosis {
     std::string_view rule = {};  // name of the rule that found it, for --debug and tests
 };
 
+/// The rule of a diagnosis that found no cause.
+inline constexpr std::string_view kUnknownRule = "unknown";
+
 /// Finds the cause by the first rule that applies (the table is in diagnosis.cc). Pure. Always
 /// answers: where no rule applies it says so, and what was looked at.
 [[nodiscard]] Diagnosis diagnose(const Failure& failure, const Facts& facts);

@@ -199,7 +199,7 @@ Facts gather_facts(const Failure& failure, const FactsRequest& request) {
     if (failure.program == kLxcUserNic) {
         gather_lxc(facts.lxc, files, failure, request);
     } else if (failure.stage == Stage::kSetUpNetwork) {
-        if (failure.program == kPasta) {
+        if (!failure.program.empty() && failure.program != kBuiltinNetwork) {
             facts.network_program = helper_facts(failure.target, search_path);
         }
         const std::string tun = request.root + "/dev/net/tun";

@@ -86,7 +86,7 @@ struct Facts {
     bool tun_node = true;  // it is there
 
     LxcFacts lxc;                 // looked at where that network failed
-    HelperFacts network_program;  // of pasta, where that network failed
+    HelperFacts network_program;  // of pasta and the like, where that network failed
 
     wire::Distribution distribution = wire::Distribution::kOther;
 };

@@ -13,6 +13,8 @@ namespace rk::doctor {
 /// Failure::program of the network drivers of those names.
 inline constexpr std::string_view kLxcUserNic = "lxc-user-nic";
 inline constexpr std::string_view kPasta = "pasta";
+inline constexpr std::string_view kSlirp4netns = "slirp4netns";
+inline constexpr std::string_view kVpnkit = "vpnkit";
 inline constexpr std::string_view kBuiltinNetwork = "builtin";
 
 /// Failure::target of the builtin network: the part of the kernel that was needed.

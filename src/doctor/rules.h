@@ -69,6 +69,12 @@ Answer lxc_not_granted(const Failure& failure, const Facts& facts);
 Answer lxc_quota(const Failure& failure, const Facts& facts);
 Answer lxc_no_dhcp(const Failure& failure, const Facts& facts);
 
+// rules_helper_network.cc: slirp4netns or vpnkit is not there, not fit, or gave up
+Answer net_helper_missing(const Failure& failure, const Facts& facts);
+Answer net_helper_other_program(const Failure& failure, const Facts& facts);
+Answer net_helper_too_old(const Failure& failure, const Facts& facts);
+Answer net_helper_gave_up(const Failure& failure, const Facts& facts);
+
 // rules_pasta.cc: pasta is not there, not fit, or not let
 Answer pasta_missing(const Failure& failure, const Facts& facts);
 Answer pasta_no_pasta(const Failure& failure, const Facts& facts);

@@ -45,7 +45,10 @@ bool ends_the_set_up(int number) {
 
 // Networks whose program says enough for a diagnosis, whatever the error code.
 bool explains_itself(model::NetworkDriver network) {
-    return network == model::NetworkDriver::kLxcUserNic || network == model::NetworkDriver::kPasta;
+    return network == model::NetworkDriver::kLxcUserNic ||
+           network == model::NetworkDriver::kPasta ||
+           network == model::NetworkDriver::kSlirp4netns ||
+           network == model::NetworkDriver::kVpnkit;
 }
 
 // Error codes that say the machine forbids something, as opposed to a missing path.
@@ -276,7 +279,12 @@ void Parent::explain(doctor::Failure failure) {
     request.user = user_ ? user_->name : "";
     request.environment = input_.environment;
     const doctor::Facts facts = doctor::gather_facts(failure, request);
-    outcome_.diagnosis = doctor::diagnose(failure, facts);
+    doctor::Diagnosis diagnosis = doctor::diagnose(failure, facts);
+    // Without an error code it was no system call: what was said has to do.
+    if (failure.stage != doctor::Stage::kSetUpNetwork || failure.code != 0 ||
+        diagnosis.rule != doctor::kUnknownRule) {
+        outcome_.diagnosis = std::move(diagnosis);
+    }
 }
 
 Result<void> Parent::start_network(drivers::NetworkDriver* network, const StateDir& state_dir,
@@ -334,11 +342,17 @@ doctor::Failure Parent::network_failure(const Error& why) const {
         failure.program = doctor::kBuiltinNetwork;
         failure.target = network_lacks_;
     }
-    if (options_.network == model::NetworkDriver::kPasta) {
-        failure.program = doctor::kPasta;
-        failure.target = options_.pasta_binary;
-        failure.output = why.message;
-    }
+    const auto about = [&](model::NetworkDriver driver, std::string_view name,
+                           const std::string& binary) {
+        if (options_.network == driver) {
+            failure.program = name;
+            failure.target = binary;
+            failure.output = why.message;
+        }
+    };
+    about(model::NetworkDriver::kPasta, doctor::kPasta, options_.pasta_binary);
+    about(model::NetworkDriver::kSlirp4netns, doctor::kSlirp4netns, options_.slirp4netns_binary);
+    about(model::NetworkDriver::kVpnkit, doctor::kVpnkit, options_.vpnkit_binary);
     return failure;
 }
 

@@ -115,6 +115,9 @@ Result<void> validate_ifname(const FlagSet& flags, Options& options) {
         return fail("ifname must be 1 to {} bytes without blanks and colons, got {}",
                     kMaxInterfaceName, quote(name));
     }
+    if (name == "lo") {
+        return fail("ifname must not be \"lo\", which is the loopback interface");
+    }
     options.ifname = name;
     return {};
 }

@@ -41,9 +41,11 @@ GOOD_HELP = "case $1 in --help) echo --netns-type --disable-host-loopback; exit 
 
 def test_binary_missing(rk):
     outcome = rk.run(*QUIET, "--slirp4netns-binary=/nonexistent/s4", "echo", "started")
-    assert_told(outcome, "failed to setup network", "/nonexistent/s4", "no such file or directory")
+    assert_told(outcome, "failed to setup network", "/nonexistent/s4", "no such file or directory",
+                "cause: there is no program /nonexistent/s4", "remedy: ")
     outcome = rk.run(*QUIET, "--slirp4netns-binary=no-such-program-x", "echo", "started")
-    assert_told(outcome, 'exec: "no-such-program-x": executable file not found in $PATH')
+    assert_told(outcome, 'exec: "no-such-program-x": executable file not found in $PATH',
+                "cause: there is no no-such-program-x in $PATH", "remedy: ", "--net=builtin")
 
 
 def test_a_missing_binary_costs_no_state_dir(rk):
@@ -54,7 +56,8 @@ def test_a_missing_binary_costs_no_state_dir(rk):
 
 def test_bin_false(rk):
     assert_told(rk.run(*QUIET, "--slirp4netns-binary=/bin/false", "echo", "started"),
-                'command "/bin/false --help" failed: exit status 1')
+                'command "/bin/false --help" failed: exit status 1',
+                "cause: /bin/false is not slirp4netns")
 
 
 @pytest.mark.parametrize("text, error", [
@@ -66,7 +69,7 @@ def test_bin_false(rk):
 ], ids=["old", "junk", "lacks", "hangs", "endless"])
 def test_help_that_does_not_help(rk, text, error):
     assert_told(rk.run(*QUIET, "echo", "started", env=fake(rk, text)), "failed to setup network",
-                error)
+                error, "cause: ", "remedy: ", "--net=builtin")
 
 
 @pytest.mark.parametrize("text, error", [

@@ -190,7 +190,7 @@ def assert_told(outcome, *texts, seconds=8.0):
 ])
 def test_a_vpnkit_that_is_none(rk, binary, error):
     assert_told(rk.run(*NET, f"--state-dir={rk.state()}", f"--vpnkit-binary={binary}", "echo",
-                       "started"), error)
+                       "started"), error, "cause: ", "remedy: ", "--net=builtin")
 
 
 @pytest.mark.parametrize("mode,error", [

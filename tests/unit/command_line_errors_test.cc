@@ -146,6 +146,7 @@ TEST(CommandLineErrors, NetworkValues) {
         {"--ifname=0123456789abcdef c",
          "ifname must be 1 to 15 bytes without blanks and colons, got \"0123456789abcdef\""},
         {"--ifname=a~b c", "ifname must be 1 to 15 bytes without blanks and colons, got \"a b\""},
+        {"--ifname=lo c", "ifname must not be \"lo\", which is the loopback interface"},
         {"--ifname=.. c", "ifname must be 1 to 15 bytes without blanks and colons, got \"..\""},
         {"--net=foo c", "unknown network mode: foo"},
         {"--net= c", "unknown network mode: "},

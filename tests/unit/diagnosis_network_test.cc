@@ -99,5 +99,50 @@ TEST(DiagnosisNetwork, PastaUnderAppArmor) {
     expect_golden("pasta-without-tun", "tun-missing", failure, facts);
 }
 
+Failure helper_failure(std::string_view program, std::string_view message, int code = 0) {
+    Failure failure = failure_at(Stage::kSetUpNetwork, code);
+    failure.program = program;
+    failure.target = program;
+    failure.output = message;
+    return failure;
+}
+
+TEST(DiagnosisNetwork, AHelperIsMissing) {
+    constexpr std::string_view kMessage = "exec: \"x\": executable file not found in $PATH";
+    Facts facts = sound_facts();
+    Failure failure = helper_failure(kSlirp4netns, kMessage, ENOENT);
+    expect_golden("slirp4netns-missing", "net-helper-missing", failure, facts);
+    expect_golden("vpnkit-missing", "net-helper-missing", helper_failure(kVpnkit, kMessage), facts);
+    facts.network_program.elsewhere = "/usr/sbin/slirp4netns";
+    expect_golden("slirp4netns-elsewhere", "net-helper-missing", failure, facts);
+    facts.network_program.elsewhere.clear();
+    failure.target = "/opt/slirp4netns";
+    expect_golden("slirp4netns-missing-path", "net-helper-missing", failure, facts);
+}
+
+TEST(DiagnosisNetwork, AHelperIsNotFit) {
+    Facts facts = sound_facts();
+    facts.network_program.path = "/bin/false";
+    expect_golden("slirp4netns-other-program", "net-helper-other-program",
+                  helper_failure(kSlirp4netns, "command \"/bin/false --help\" failed: exit 1"),
+                  facts);
+    expect_golden("vpnkit-other-program", "net-helper-other-program",
+                  helper_failure(kVpnkit, "connect to vpnkit: what answers there is not vpnkit"),
+                  facts);
+    for (const char* message : {"slirp4netns seems older than v0.4.0",
+                                "this version of slirp4netns does not support --enable-ipv6",
+                                "unsupported slirp4netns version: lacks SupportsEnableSeccomp"}) {
+        expect_golden("slirp4netns-too-old", "net-helper-too-old",
+                      helper_failure(kSlirp4netns, message), facts);
+    }
+    expect_golden("slirp4netns-gave-up", "net-helper-gave-up",
+                  helper_failure(kSlirp4netns, "slirp4netns did not get ready in time"), facts);
+    expect_golden("vpnkit-gave-up", "net-helper-gave-up",
+                  helper_failure(kVpnkit, "vpnkit ended: exit status 1"), facts);
+    // Whatever else has no code: what it says has to do.
+    EXPECT_EQ(diagnose(helper_failure(kSlirp4netns, "kernel doesn't support seccomp"), facts).rule,
+              kUnknownRule);
+}
+
 }  // namespace
 }  // namespace rk::doctor
