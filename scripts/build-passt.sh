@@ -36,6 +36,7 @@ case ${1:-} in
 esac
 
 if [ -x "$target/pesto" ] && "$target/pasta" --help 2>&1 | grep -q -e --conf-path; then
+    say "a current passt is in $target already"
     exit 0
 fi
 

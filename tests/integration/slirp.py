@@ -131,3 +131,55 @@ def ask(rk, flags, detached, address, host, seconds=5, before=""):
         f"{inside(detached)}{python} {rk.base}/ask.py {kind} {address} {port} {seconds}"
         for kind, port in zip(("tcp", "udp"), host.ports))
     return rk.sh(*flags, *(DETACH if detached else []), script, timeout=30).ok().lines()
+
+
+# A name server on 127.0.0.1 of a host that is a namespace of its own, as systemd-resolved is one.
+NAME_SERVER = """
+import socket, subprocess, sys, threading
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind(("127.0.0.1", 53))
+tcp = socket.create_server(("127.0.0.1", 53))
+def answer(query):
+    return query[:2] + b"\\x81\\x80" + query[4:6] + b"\\0\\1\\0\\0\\0\\0" + query[12:] + \\
+        b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + bytes([192, 0, 2, 77])
+def serve_udp():
+    while True:
+        query, peer = udp.recvfrom(2000)
+        udp.sendto(answer(query), peer)
+def serve_tcp():
+    while True:
+        connection, _ = tcp.accept()
+        reply = answer(connection.recv(2000)[2:])
+        connection.sendall(len(reply).to_bytes(2, "big") + reply)
+for serve in serve_udp, serve_tcp:
+    threading.Thread(target=serve, daemon=True).start()
+sys.exit(subprocess.call(sys.argv[1:]))
+"""
+LOOK_UP = """
+import socket, sys
+query = b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7example\\3com\\0\\0\\1\\0\\1"
+for name in sys.argv[2:]:
+    kind = socket.SOCK_DGRAM if name == "udp" else socket.SOCK_STREAM
+    for _ in range(3):
+        s = socket.socket(socket.AF_INET, kind); s.settimeout(5)
+        try:
+            s.connect((sys.argv[1], 53))
+            s.sendall(query if name == "udp" else len(query).to_bytes(2, "big") + query)
+            print(*s.recv(500)[-4:])
+            break
+        except OSError as error: print(name, error, file=sys.stderr)
+"""
+
+
+def look_up_at_the_hosts_loopback(rk, flags, detached, server, kinds=("udp",)):
+    """What the name server on 127.0.0.1 of a host answers through `server` of the namespace."""
+    (rk.base / "server.py").write_text(NAME_SERVER)
+    (rk.base / "look_up.py").write_text(LOOK_UP)
+    (rk.base / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    prefix = ["unshare", "--map-root-user", "--map-auto", "--mount", "--net", "sh", "-c",
+              f"ip link set lo up && mount --bind {rk.base}/resolv.conf /etc/resolv.conf && "
+              f'exec {" ".join(PYTHON)} {rk.base}/server.py "$@"', "sh"]
+    script = (f"{inside(detached)}{' '.join(PYTHON)} {rk.base}/look_up.py {server} "
+              f"{' '.join(kinds)}")
+    return rk.sh("--subid-source=none", *flags, *(DETACH if detached else []), script,
+                 prefix=prefix, timeout=30).ok().lines()

@@ -77,11 +77,12 @@ def test_the_host_is_reached_by_the_bridge(rk, bridges, net, detached):
         host.close()
 
 
-def test_host_loopback_is_out_of_reach(rk, bridges, net):
+@pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
+def test_host_loopback_is_out_of_reach(rk, bridges, net, detached):
     host = Host("127.0.0.1")
     try:
         for address in (bridges["dnsmasq"]["address"], "127.0.0.1"):
-            answers = ask(rk, net, False, address, host, seconds=1)
+            answers = ask(rk, net, detached, address, host, seconds=1)
             assert all(line.startswith("failed:") for line in answers), answers
         assert not host.asked
     finally:

@@ -12,7 +12,8 @@ import pytest
 from harness import PYTHON, wait_until, which
 from netkit import ask as ask_server, free_port, host_address
 from pasta import NET, PASTA, QUIET, helper_of, info_of, need_pasta, words_of
-from slirp import COPY_UP, DETACH, Host, ask, host, inside  # noqa: F401
+from slirp import (COPY_UP, DETACH, Host, ask, host, inside,  # noqa: F401
+                   look_up_at_the_hosts_loopback)
 
 IMPLICIT = ["--port-driver=implicit"]
 
@@ -85,52 +86,12 @@ def test_detached_leaves_etc_alone_and_writes_the_files(rk):
     assert "nameserver 10.0.2.3" in outcome.ok().out
 
 
-# A name server on 127.0.0.1 of a host that is a namespace of its own, as systemd-resolved is one.
-NAME_SERVER = """
-import socket, subprocess, sys, threading
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-udp.bind(("127.0.0.1", 53))
-tcp = socket.create_server(("127.0.0.1", 53))
-def answer(query):
-    return query[:2] + b"\\x81\\x80" + query[4:6] + b"\\0\\1\\0\\0\\0\\0" + query[12:] + \\
-        b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4" + bytes([192, 0, 2, 77])
-def serve_udp():
-    while True:
-        query, peer = udp.recvfrom(2000)
-        udp.sendto(answer(query), peer)
-def serve_tcp():
-    while True:
-        connection, _ = tcp.accept()
-        reply = answer(connection.recv(2000)[2:])
-        connection.sendall(len(reply).to_bytes(2, "big") + reply)
-for serve in serve_udp, serve_tcp:
-    threading.Thread(target=serve, daemon=True).start()
-sys.exit(subprocess.call(sys.argv[1:]))
-"""
-LOOK_UP = """
-import socket, sys
-query = b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7example\\3com\\0\\0\\1\\0\\1"
-for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-    s = socket.socket(socket.AF_INET, kind); s.settimeout(5); s.connect((sys.argv[1], 53))
-    s.sendall(query if kind == socket.SOCK_DGRAM else len(query).to_bytes(2, "big") + query)
-    print(*s.recv(500)[-4:])
-"""
-
-
 @pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
 @pytest.mark.parametrize("flags", [[], ["--cidr=10.7.0.0/16"]], ids=["", "cidr"])
 def test_names_are_looked_up_at_the_hosts_loopback(rk, flags, detached):
-    (rk.base / "server.py").write_text(NAME_SERVER)
-    (rk.base / "look_up.py").write_text(LOOK_UP)
-    (rk.base / "resolv.conf").write_text("nameserver 127.0.0.1\n")
-    prefix = ["unshare", "--map-root-user", "--map-auto", "--mount", "--net", "sh", "-c",
-              f"ip link set lo up && mount --bind {rk.base}/resolv.conf /etc/resolv.conf && "
-              f'exec {" ".join(PYTHON)} {rk.base}/server.py "$@"', "sh"]
     server = "10.7.0.3" if flags else "10.0.2.3"
-    out = rk.sh("--subid-source=none", *QUIET, *flags, *(DETACH if detached else []),
-                f"{inside(detached)}{' '.join(PYTHON)} {rk.base}/look_up.py {server}",
-                prefix=prefix).ok()
-    assert out.lines() == ["192 0 2 77"] * 2
+    out = look_up_at_the_hosts_loopback(rk, [*QUIET, *flags], detached, server, ["udp", "tcp"])
+    assert out == ["192 0 2 77"] * 2
 
 
 # ---- namespaces

@@ -9,7 +9,7 @@ import pytest
 
 from harness import AS_ROOT, HERE, PYTHON, gone, wait_until, which
 from netkit import (CTL, api_of, ask, ask_udp, connect, free_port, host_address, listens,
-                    own_loopback, read_all, spec)
+                    own_loopback, read_all, read_exactly, spec)
 from openapi import Document
 from slirp import DETACH, QUIET, arguments_of, helper_of, need_slirp4netns
 
@@ -271,6 +271,30 @@ def test_ports_come_back_under_their_ids(rk, detached):
     assert ask(host, port + 2) == b"hello"
     assert add(api, parent_ip=host, parent_port=port + 1) == 5
     assert ask(host, port + 1) == b"hello"
+
+
+def test_killed_under_load_its_ports_come_back(rk):
+    """Connections of it end at once; the next ones work."""
+    host, port = own_loopback(), free_port()
+    running = serve(rk, f"-p={host}:{port}:80/tcp")
+    loads = [connect(host, port, 20) for _ in range(4)]
+    chunk = bytes(1 << 16)
+    for _ in range(64):  # 4 MiB through each, there and back
+        for load in loads:
+            load.sendall(chunk)
+        for load in loads:
+            assert read_exactly(load, len(chunk)) == chunk
+    for load in loads:
+        load.sendall(chunk[:4096])  # on the way when it dies
+    kill_helper(running)
+    for load in loads:
+        with load:
+            try:
+                read_all(load)
+            except ConnectionError:
+                pass
+    assert ask(host, port) == b"hello"
+    assert ids(api_of(running)) == [1]
 
 
 def test_what_another_took_meanwhile_stays_listed(rk):

@@ -6,15 +6,14 @@ import re
 import signal
 import socket
 import stat
-import threading
 from pathlib import Path
 
 import pytest
 
 from harness import PYTHON, which
-from netkit import api_of
-from slirp import (ASK, COPY_UP, DETACH, NET, QUIET, arguments_of, ask, helper_of,  # noqa: F401
-                   host, host6, inside, need_slirp4netns)
+from netkit import api_of, host_address
+from slirp import (COPY_UP, DETACH, NET, QUIET, Host, arguments_of, ask, helper_of,  # noqa: F401
+                   host, host6, inside, look_up_at_the_hosts_loopback, need_slirp4netns)
 
 
 @pytest.fixture(autouse=True)
@@ -79,22 +78,59 @@ def test_host_loopback_is_out_of_reach_when_disabled(rk, host, detached, address
 
 
 def test_the_hosts_own_interfaces_are_reached(rk, host):
-    """Another address of the host, by UDP: what slirp4netns carries at all."""
-    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    """Another address of the host: what slirp4netns carries at all."""
+    address = host_address()
+    other = Host(address)
     try:
-        probe.connect(("192.0.2.1", 9))
-    except OSError:
-        pytest.skip("this host has no default route")
-    address = probe.getsockname()[0]
-    with socket.create_server((address, 0)) as server:
-        port = server.getsockname()[1]
-        threading.Thread(target=lambda: server.accept()[0].sendall(b"pong"), daemon=True).start()
-        out = rk.run(*QUIET, *PYTHON, "-c", ASK, "tcp", address, str(port), "5").ok().out
-    assert out == "pong\n"
+        assert ask(rk, QUIET, False, address, other) == ["pong", "pong"]
+    finally:
+        other.close()
     assert not host.asked
 
 
 # ---- names
+
+@pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
+@pytest.mark.parametrize("flags", [[], ["--cidr=10.7.0.0/16"]], ids=["", "cidr"])
+def test_names_are_looked_up_at_the_hosts_loopback(rk, flags, detached):
+    """Where systemd-resolved has its server; --disable-host-loopback does not mean that one."""
+    server = "10.7.0.3" if flags else "10.0.2.3"
+    assert look_up_at_the_hosts_loopback(rk, [*QUIET, *flags], detached, server) == ["192 0 2 77"]
+
+
+# What /etc/resolv.conf is on a host with systemd-resolved, and what it may be for a while.
+LINKED = """set -e
+rm /etc/resolv.conf; mkdir /run/resolver; ln -s ../run/resolver/stub /etc/resolv.conf
+printf '# mine\noptions edns0 trust-ad\nnameserver 127.0.0.53\nsearch a.example b.example\n' \
+    >/run/resolver/stub
+"$@" sh -c 'cat /etc/resolv.conf; test -L /etc/resolv.conf && echo link; cat /run/resolver/stub >&2'
+grep 127.0.0.53 /etc/resolv.conf
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["--ipv6"], COPY_UP, DETACH], ids=" ".join)
+def test_a_resolv_conf_that_is_a_link(rk, flags):
+    """Not copied up, the mount lands on what the link leads to; the host's file is not touched."""
+    out = rk.run("--copy-up=/etc", "--copy-up=/run", "sh", "-c", LINKED, "sh", rk.exe,
+                 "--subid-source=none", *QUIET, *flags).ok().lines()
+    servers = ["nameserver 10.0.2.3", *(["nameserver fd00::3"] if "--ipv6" in flags else [])]
+    ours = [*servers, "search a.example b.example", "options edns0 trust-ad"]
+    theirs = ["# mine", "options edns0 trust-ad", "nameserver 127.0.0.53",
+              "search a.example b.example"]
+    inside_it = theirs if flags == DETACH else ours
+    assert out == [*inside_it, *([] if flags == COPY_UP else ["link"]), "nameserver 127.0.0.53"]
+
+
+def test_a_resolv_conf_that_is_missing(rk):
+    """With --copy-up=/etc it is made; else it is an error that says so."""
+    script = 'rm /etc/resolv.conf; ln -s /nowhere/at/all /etc/resolv.conf; exec "$@"'
+    outer = ["--copy-up=/etc", "sh", "-c", script, "sh", rk.exe, "--subid-source=none", *QUIET]
+    assert rk.run(*outer, *COPY_UP, "cat", "/etc/resolv.conf").ok().out == "nameserver 10.0.2.3\n"
+    outcome = rk.run(*outer, "echo", "started")
+    assert outcome.code == 1 and outcome.out == ""
+    assert "there is no /etc/resolv.conf to mount " in outcome.err
+    assert "with --copy-up=/etc it is made" in outcome.err
+
 
 def test_resolv_conf_names_the_driver_and_keeps_search_and_options(rk):
     out = rk.run(*QUIET, *COPY_UP, "cat", "/etc/resolv.conf").ok().lines()
