@@ -42,10 +42,16 @@ constexpr Sysctl kIpv4Sysctls[] = {
     // keep 1.
     {"ipv4/tcp_synack_retries", "1"},
     {"ipv4/tcp_synack_retries", "0"},
+    // Each error answers one packet that was let through; one that the kernel saves makes
+    // connect(2)
+    // wait for TCP's retransmission.
+    {"ipv4/icmp_ratemask", "0"},
 };
 constexpr Sysctl kIpv6Sysctls[] = {
     {"ipv6/conf/gw0/accept_ra", "0"},
     {"ipv6/conf/gw0/accept_dad", "0"},
+    {"ipv6/icmp/ratelimit", "0"},
+    {"ipv6/icmp/ratemask", "0"},
 };
 
 void set(const Sysctl& sysctl) {

@@ -4,7 +4,9 @@
 #include "gateway/kernel_names.h"
 #include "sys/nftables.h"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,9 @@ constexpr std::string_view kHoldChain = "hold";
 constexpr std::string_view kSteerChain = "steer";
 constexpr std::int32_t kHoldPriority = -300;   // nft(8)'s "raw"
 constexpr std::int32_t kSteerPriority = -150;  // "mangle"
+
+constexpr int kAttempts = 3;  // of a transaction that fails by an error that may pass
+constexpr std::array kAllModes = {QueueMode::kXtables, QueueMode::kNft, QueueMode::kAcceptFirst};
 
 constexpr std::uint32_t kTcpFlagsOffset = 13;
 constexpr std::uint32_t kDestinationPortOffset = 2;
@@ -76,7 +81,8 @@ NetlinkMessage hold_connections(QueueMode mode, unsigned workers) {
     return into_queue(is_new_connection(rule), mode, workers).message();
 }
 
-// The gateway's own addresses answer by themselves.
+// The gateway's own addresses answer by themselves. The kernel here would answer for all others,
+// too, so where requests cannot be held they are refused.
 NetlinkMessage hold_echo_requests(QueueMode mode, unsigned workers, const FamilyPlan& family) {
     const Destination gateway = destination(family.gateway);
     const bool v4 = family.gateway.is_v4();
@@ -89,6 +95,9 @@ NetlinkMessage hold_echo_requests(QueueMode mode, unsigned workers, const Family
         .equals(v4 ? byte(ICMP_ECHO) : byte(ICMPV6_ECHO_REQUEST));
     for (const model::IpAddress& own : {family.gateway, family.dns}) {
         load_destination(rule, destination(own)).differs(destination(own).bytes);
+    }
+    if (mode == QueueMode::kAcceptFirst) {
+        return rule.reject_with_icmp(NFT_REJECT_ICMPX_ADMIN_PROHIBITED).message();
     }
     return into_queue(rule, mode, workers).message();
 }
@@ -145,15 +154,30 @@ std::vector<NetlinkMessage> rule_set(QueueMode mode, const Plan& plan) {
     };
     if (mode != QueueMode::kAcceptFirst) {
         all.push_back(hold_connections(mode, plan.workers));
-        all.push_back(hold_echo_requests(mode, plan.workers, plan.v4));
-        if (plan.v6) {
-            all.push_back(hold_echo_requests(mode, plan.workers, *plan.v6));
-        }
+    }
+    all.push_back(hold_echo_requests(mode, plan.workers, plan.v4));
+    if (plan.v6) {
+        all.push_back(hold_echo_requests(mode, plan.workers, *plan.v6));
     }
     for (NetlinkMessage& rule : steering(plan)) {
         all.push_back(std::move(rule));
     }
     return all;
+}
+
+// The kernel knows the way, but is short of something at the moment. Such an error must not lead to
+// a lesser way, which would then last as long as the network.
+bool is_passing(int code) {
+    return code == EINTR || code == EAGAIN || code == ENOMEM || code == ENOBUFS || code == EBUSY;
+}
+
+Result<void> install(sys::NetlinkSocket& netfilter, QueueMode mode, const Plan& plan) {
+    const std::vector<NetlinkMessage> rules = rule_set(mode, plan);
+    Result<void> installed = netfilter.nftables_transaction(rules);
+    for (int i = 1; i < kAttempts && !installed && is_passing(installed.error().code); ++i) {
+        installed = netfilter.nftables_transaction(rules);
+    }
+    return installed;
 }
 
 }  // namespace
@@ -163,15 +187,24 @@ std::string_view name_of(QueueMode mode) {
     return kNames.at(static_cast<std::size_t>(mode));
 }
 
-Result<QueueMode> install_rules(sys::NetlinkSocket& netfilter, const Plan& plan, QueueMode best) {
+std::optional<QueueMode> queue_mode_of(std::string_view name) {
+    const auto* const found = std::find_if(kAllModes.begin(), kAllModes.end(),
+                                           [&](QueueMode mode) { return name_of(mode) == name; });
+    return found == kAllModes.end() ? std::nullopt : std::optional(*found);
+}
+
+Result<QueueMode> install_rules(sys::NetlinkSocket& netfilter, const Plan& plan) {
     Result<void> installed;
-    for (const QueueMode mode : {QueueMode::kXtables, QueueMode::kNft, QueueMode::kAcceptFirst}) {
-        if (mode < best) {
+    for (const QueueMode mode : kAllModes) {
+        if (mode < plan.best_mode) {
             continue;
         }
-        installed = netfilter.nftables_transaction(rule_set(mode, plan));
+        installed = install(netfilter, mode, plan);
         if (installed) {
             return mode;
+        }
+        if (is_passing(installed.error().code)) {
+            break;
         }
     }
     return fail(std::move(installed).error().with_context("install the gateway's rules"));

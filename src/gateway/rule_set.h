@@ -17,26 +17,20 @@
 #include "gateway/plan.h"
 #include "sys/netlink_request.h"
 
+#include <optional>
 #include <string_view>
 
 namespace rk::gateway {
 
-/// How SYNs are held. kAcceptFirst: they are not, where the kernel cannot queue: connections are
-/// accepted before it is known whether there is somebody at the other end.
-///
-/// In the order of trying. A way that the kernel does not know costs a grace period of RCU, which
-/// is longer than all the rest (measured: 11 ms), so the first one should be the one that nearly
-/// every kernel has; Debian's cloud and many small kernels are built without nf_tables' own
-/// expression.
-enum class QueueMode : unsigned char { kXtables, kNft, kAcceptFirst };
-
 /// "xt-nfqueue", "nft-queue", "accept-first".
 [[nodiscard]] std::string_view name_of(QueueMode mode);
 
-/// Installs the rules in the calling process' network namespace by a socket of it. `best`: the
-/// first way to try. Fails with the error of the last way: without nf_tables or its tproxy
-/// expression there is no gateway.
-[[nodiscard]] Result<QueueMode> install_rules(sys::NetlinkSocket& netfilter, const Plan& plan,
-                                              QueueMode best = QueueMode::kXtables);
+/// The way of that name.
+[[nodiscard]] std::optional<QueueMode> queue_mode_of(std::string_view name);
+
+/// Installs the rules in the calling process' network namespace by a socket of it; the way of
+/// holding is the first one from `plan.best_mode` on that the kernel knows. Fails with the error of
+/// the last way: without nf_tables or its tproxy expression there is no gateway.
+[[nodiscard]] Result<QueueMode> install_rules(sys::NetlinkSocket& netfilter, const Plan& plan);
 
 }  // namespace rk::gateway

@@ -9,7 +9,7 @@ import struct
 import pytest
 
 import harness
-from netlab import (DNS, GATEWAY, GATEWAY6, INSIDE, INSIDE6, SECOND, family_of, start_net,
+from netlab import (DNS, GATEWAY, GATEWAY6, INSIDE, INSIDE6, SECOND, family_of, info, start_net,
                     world)  # noqa: F401
 
 WAIT = 0.4  # seconds: how long nothing must come
@@ -109,7 +109,7 @@ def test_only_the_gateways_addresses_are(rk, ear):
 def test_disabled_it_is_reached_by_no_address(rk, ear, detached, flags):
     net = start_net(rk, "--ipv6", "--disable-host-loopback", *flags, detached=detached)
     reached = try_all(net, ear, LOOPBACKS + GATEWAYS)
-    assert reached == [], f"connected; heard outside: {ear.heard(WAIT)}"
+    assert reached == [], f"connected; heard outside: {ear.heard(WAIT)}; {info(net)['networkDriver']}"
     assert not ear.heard(WAIT), ear.take()
 
 

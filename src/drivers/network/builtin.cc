@@ -24,6 +24,8 @@ constexpr std::chrono::seconds kBuildTime{4};
 // Closing a watch takes the kernel a grace period of SRCU (measured: 19 ms), which a short command
 // need not pay.
 constexpr std::chrono::milliseconds kWatchDelay{1000};
+// The first way of holding connections to try; the later ones can be tried out by it.
+constexpr std::string_view kQueueVariable = "ROOTLESSKIT_BUILTIN_QUEUE";
 constexpr const char* kResolvConf = "/etc/resolv.conf";
 constexpr std::size_t kMaxResolvConf = 65536;
 
@@ -78,15 +80,25 @@ std::vector<model::IpAddress> host_resolvers() {
 
 }  // namespace
 
-Result<std::unique_ptr<NetworkDriver>> BuiltinNetwork::create(
-    const model::Options& options, const sys::Environment& /*environment*/, const Logger& log) {
-    return std::unique_ptr<NetworkDriver>(new BuiltinNetwork(options, log));
+Result<std::unique_ptr<NetworkDriver>> BuiltinNetwork::create(const model::Options& options,
+                                                              const sys::Environment& environment,
+                                                              const Logger& log) {
+    gateway::Plan plan = plan_network(options);
+    if (const auto name = environment.get(kQueueVariable); name && !name->empty()) {
+        const auto mode = gateway::queue_mode_of(*name);
+        if (!mode) {
+            return fail("environment variable {}: no such way to hold connections: {:?}",
+                        kQueueVariable, *name);
+        }
+        plan.best_mode = *mode;
+    }
+    return std::unique_ptr<NetworkDriver>(new BuiltinNetwork(options, std::move(plan), log));
 }
 
-BuiltinNetwork::BuiltinNetwork(const model::Options& options, const Logger& log)
+BuiltinNetwork::BuiltinNetwork(const model::Options& options, gateway::Plan plan, const Logger& log)
     : options_(options),
       log_(log),
-      plan_(plan_network(options)),
+      plan_(std::move(plan)),
       egress_(options.egress, {.push = [this](const auto& rules) { return push(rules); },
                                .hits = [this] { return hits(); }}),
       resolvers_(host_resolvers()) {}
@@ -117,9 +129,13 @@ Result<void> BuiltinNetwork::wait_ready(const sys::Interrupt* interrupt) {
     log_.debug("builtin network: connections are held by {}", gateway::name_of(sockets_.mode));
     if (sockets_.mode == gateway::QueueMode::kAcceptFirst) {
         log_.warn(
-            "builtin network: this kernel cannot queue packets (CONFIG_NETFILTER_NETLINK_QUEUE "
-            "with CONFIG_NFT_QUEUE or CONFIG_NETFILTER_XT_TARGET_NFQUEUE): connections from inside "
-            "are accepted before it is known whether their destination answers");
+            "builtin network: connections from inside are accepted before it is known whether "
+            "their "
+            "destination answers: {}",
+            plan_.best_mode == gateway::QueueMode::kXtables
+                ? "this kernel cannot queue packets (CONFIG_NETFILTER_NETLINK_QUEUE with "
+                  "CONFIG_NFT_QUEUE or CONFIG_NETFILTER_XT_TARGET_NFQUEUE)"
+                : kQueueVariable);
     }
     return {};
 }

@@ -67,7 +67,7 @@ class BuiltinNetwork final : public NetworkDriver {
     [[nodiscard]] EgressControl& egress() { return egress_; }
 
  private:
-    BuiltinNetwork(const model::Options& options, const Logger& log);
+    BuiltinNetwork(const model::Options& options, gateway::Plan plan, const Logger& log);
     [[nodiscard]] Result<void> push(const std::vector<model::EgressRule>& rules);
     [[nodiscard]] Result<std::vector<model::EgressHits>> hits() const;
     [[nodiscard]] Result<wire::GatewayReport> report() const;
