@@ -144,6 +144,15 @@ def test_a_port_is_published_on_top(rk, net, detached):
         assert client.recv(10) == b"pong"
 
 
+def test_no_other_program_is_needed(rk, net, needs_sub_ids):
+    only = rk.base / "only"
+    only.mkdir()
+    for name in ("newuidmap", "newgidmap"):
+        (only / name).symlink_to(which(name))
+    for flags in (COPY_UP, DETACH):
+        rk.run(*net, *flags, "/bin/true", env=rk.with_env(PATH=only)).ok()
+
+
 # ---- what can be wrong
 
 def test_no_program(rk, bridges):

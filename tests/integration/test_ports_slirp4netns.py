@@ -252,25 +252,26 @@ def kill_helper(running, times=1):
 @pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
 def test_ports_come_back_under_their_ids(rk, detached):
     running = serve(rk, detached=detached)
-    api, host, port = api_of(running), own_loopback(), free_port()
-    for number in range(3):
-        add(api, parent_ip=host, parent_port=port + number)
+    api, host = api_of(running), own_loopback()
+    ports = [free_port() for _ in range(3)]
+    for port in ports:
+        add(api, parent_ip=host, parent_port=port)
     api.ask("DELETE", "/v1/ports/1")
-    add(api, proto="udp", parent_ip="0.0.0.0", parent_port=port)
+    add(api, proto="udp", parent_ip="0.0.0.0", parent_port=ports[0])
     for times in (1, 2):
         pid = kill_helper(running, times)
         assert ids(api) == [2, 3, 4]
-        assert ask(host, port + 1) == ask(host, port + 2) == b"hello"
-        assert udp_answer(port) == b"2:hi"
-        assert not listens(host, port)
+        assert ask(host, ports[1]) == ask(host, ports[2]) == b"hello"
+        assert udp_answer(ports[0]) == b"2:hi"
+        assert not listens(host, ports[0])
     relay = api.ask("GET", "/v1/stats").json()["relay"]
     assert (relay["running"], relay["pid"], relay["restarts"]) == (True, pid, 2)
     # slirp4netns counts from 1 again; an ID of ours still means the port it was given for.
     assert api.ask("DELETE", "/v1/ports/2").status == 200
-    assert not listens(host, port + 1)
-    assert ask(host, port + 2) == b"hello"
-    assert add(api, parent_ip=host, parent_port=port + 1) == 5
-    assert ask(host, port + 1) == b"hello"
+    assert not listens(host, ports[1])
+    assert ask(host, ports[2]) == b"hello"
+    assert add(api, parent_ip=host, parent_port=ports[1]) == 5
+    assert ask(host, ports[1]) == b"hello"
 
 
 def test_killed_under_load_its_ports_come_back(rk):
@@ -330,35 +331,37 @@ def test_what_another_took_meanwhile_stays_listed(rk):
 def test_while_there_is_none(rk):
     """The first runs; the next ones fail, so that there is a while without."""
     running = rk.start_ready(*PORTS, env=held_down(rk))
-    api, host, port = api_of(running), own_loopback(), free_port()
-    for number in range(2):
-        add(api, parent_ip=host, parent_port=port + number)
+    api, host = api_of(running), own_loopback()
+    ports = [free_port() for _ in range(3)]
+    for port in ports[:2]:
+        add(api, parent_ip=host, parent_port=port)
     (rk.base / "down").touch()
     os.kill(helper_of(running), signal.SIGKILL)
     wait_until(lambda: "slirp4netns ended" in running.err, what="a line about its death")
-    assert "is being started again" in error_of(api, parent_ip=host, parent_port=port + 2)
+    assert "is being started again" in error_of(api, parent_ip=host, parent_port=ports[2])
     assert api.ask("DELETE", "/v1/ports/1").status == 200
     assert ids(api) == [2]
     assert not api.ask("GET", "/v1/stats").json()["relay"]["running"]
     (rk.base / "down").unlink()
     wait_until(lambda: "slirp4netns runs again" in running.err, timeout=10, what="the next")
-    wait_until(lambda: listens(host, port + 1), what="the port")
-    assert not listens(host, port)
+    wait_until(lambda: listens(host, ports[1]), what="the port")
+    assert not listens(host, ports[0])
 
 
 def test_one_that_hangs_costs_a_bounded_time(api):
     """And what it does when it wakes up is undone."""
-    pid, host, port = helper_of(api.running), own_loopback(), free_port()
+    pid, host = helper_of(api.running), own_loopback()
+    port, lost = free_port(), free_port()
     first = add(api, parent_ip=host, parent_port=port)
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert "no answer in time" in error_of(api, parent_ip=host, parent_port=port + 1)
+        assert "no answer in time" in error_of(api, parent_ip=host, parent_port=lost)
         assert api.ask("GET", "/v1/info").status == 200
         assert ids(api) == [first]
     finally:
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: listens(host, port + 1), what="the port that failed to be added")
-    wait_until(lambda: not listens(host, port + 1), what="its end")
+    wait_until(lambda: listens(host, lost), what="the port that failed to be added")
+    wait_until(lambda: not listens(host, lost), what="its end")
     assert ask(host, port) == b"hello"
     assert api.ask("DELETE", f"/v1/ports/{first}", known_as="/v1/ports/{id}").status == 200
     assert not listens(host, port)

@@ -145,6 +145,10 @@ def test_ifname_mtu_and_ipv6(rk, peer):
     assert "other than 1500" in outcome.err and "--ipv6 is discarded for --net=vpnkit" in outcome.err
 
 
+def test_sysfs_shows_the_namespaces_devices(rk, peer):
+    assert sorted(rk.run(*peer.quiet, "ls", "/sys/class/net").ok().out.split()) == ["lo", "tap0"]
+
+
 def test_a_late_offer(rk):
     out = rk.run(*Peer(rk, "late").quiet, which("ip"), "-4", "-o", "addr", "show", "tap0").ok().out
     assert "192.168.65.3/24" in out
@@ -238,6 +242,8 @@ def test_a_killed_one_is_started_again(rk, peer, victim, detached):
         wait_until(lambda n=number: running.err.count("vpnkit-relay runs again") == n,
                    timeout=10, what="the next relay")
         assert vpnkit in processes(running) or victim == "vpnkit"
+        helper = api_of(running).ask("GET", "/v1/info").json()["networkDriver"]["helper"]
+        assert helper == {"running": True, "pid": processes(running)[0], "restarts": number}
         os.write(write_end, b"go\n")
         wait_until(lambda n=number: running.out.count("3 50 True") == n, timeout=20,
                    what="the network")
