@@ -46,6 +46,9 @@ RelayProcessOptions relay_options(const model::Options& options,
     relay.source_ip_transparent = options.source_ip_transparent;
     if (network != nullptr && network->builtin() != nullptr) {
         relay.gateway = relay_gateway(*network->builtin());
+        // The gateway has a queue and sockets for each thread. How many CPUs there are now, for a
+        // relay that is started again, does not matter.
+        relay.limits.workers = network->builtin()->relay_plan().plan.workers;
     }
     return relay;
 }

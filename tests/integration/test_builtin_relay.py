@@ -133,6 +133,19 @@ def test_killed_it_is_restarted_and_new_connections_work(rk, detached):
     assert net.running()
 
 
+@pytest.mark.parametrize("more", [False, True], ids=["fewer", "more"])
+def test_another_relay_on_other_cpus_serves_every_queue(rk, more):
+    """Whoever moves us to other CPUs (taskset, a cpuset) does not change the gateway, which has a queue
+    and sockets for each of the relay's threads."""
+    cpus = os.sched_getaffinity(0)
+    one = {min(cpus)}
+    net = start_net(rk, preexec_fn=lambda: os.sched_setaffinity(0, one if more else cpus))
+    os.sched_setaffinity(net.pid, cpus if more else one)
+    kill_relay(net)
+    wait_until(lambda: reaches_host(net), 10, "the host to be reached again")
+    assert all(reaches_host(net) for _ in range(12)), "some queue has no reader"
+
+
 def test_connections_of_a_killed_relay_end_and_do_not_hang(rk):
     net = start_net(rk)
     with socket.create_server(("127.0.0.1", 0)) as server:
