@@ -62,6 +62,10 @@ void Station::on_queue(std::int64_t now) {
 
 void Station::on_packet(const wire::QueuedPacket& packet, std::int64_t now) {
     const HeldPacket held{packet.id, packet.queue};
+    if (!inherited_dropped_) {
+        inherited_dropped_ = true;
+        verdicts_.drop_all_before(held);
+    }
     const wire::PacketHeader header = wire::parse_packet_header(packet.bytes);
     if (const auto* syn = std::get_if<wire::TcpSyn>(&header)) {
         calls_.on_syn(*syn, held, now);

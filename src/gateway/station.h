@@ -5,6 +5,10 @@
 // What of the builtin network lives in one worker of the relay: its queue of held packets, which
 // are SYNs (held_calls.h) and echo requests (echoes.h), and its UDP flows (udp_nat.h). Accepted
 // connections are the relay's own business; it asks Claims where they lead to.
+//
+// The queue outlives the relay. What one that died has read and not decided is held for ever, and
+// counts: after a few deaths no packet would find room. The first packet that the next one reads
+// tells what that is: everything before it.
 #pragma once
 
 #include "gateway/context.h"
@@ -43,6 +47,7 @@ class Station final : public relay::Guest {
     HeldCalls calls_;
     Echoes echoes_;
     UdpNat udp_;
+    bool inherited_dropped_ = false;
     std::int64_t claims_due_ms_ = 0;
     std::array<std::byte, 8192> room_{};  // one datagram from the queue
 };

@@ -15,6 +15,13 @@ void Verdicts::drop(const HeldPacket& packet) {
     add(packet, wire::Verdict::kDrop, Mark::kPass);
 }
 
+void Verdicts::drop_all_before(const HeldPacket& packet) {
+    std::array<std::byte, wire::kMaxQueueMessage> message{};
+    const std::size_t size =
+        wire::put_verdict_up_to(message, packet.queue, packet.id - 1, wire::Verdict::kDrop);
+    static_cast<void>(::send(queue_.number(), message.data(), size, 0));
+}
+
 void Verdicts::add(const HeldPacket& packet, wire::Verdict verdict, Mark mark) {
     const auto value = static_cast<std::uint32_t>(mark);
     if (!batch_.add(packet.queue, packet.id, verdict, value)) {

@@ -25,6 +25,8 @@ class Verdicts {
     /// Lets the packet go on, as the mark says.
     void pass(const HeldPacket& packet, Mark mark = Mark::kPass);
     void drop(const HeldPacket& packet);
+    /// Drops everything held before the packet.
+    void drop_all_before(const HeldPacket& packet);
     void flush();
 
  private:

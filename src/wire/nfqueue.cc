@@ -165,6 +165,13 @@ std::size_t put_command(std::span<std::byte> out, std::uint32_t sequence, std::u
     return config(out, sequence, queue).attribute(NFQA_CFG_CMD, value).finish();
 }
 
+nfqnl_msg_verdict_hdr verdict_header(std::uint32_t id, Verdict verdict) {
+    nfqnl_msg_verdict_hdr value{};
+    value.verdict = htonl(verdict == Verdict::kAccept ? NF_ACCEPT : NF_DROP);
+    value.id = htonl(id);
+    return value;
+}
+
 }  // namespace
 
 std::optional<QueueMessage> QueueReader::next() {
@@ -226,15 +233,19 @@ std::size_t put_queue_flags(std::span<std::byte> out, std::uint32_t sequence, st
 
 std::size_t put_verdict(std::span<std::byte> out, std::uint16_t queue, std::uint32_t id,
                         Verdict verdict, std::optional<std::uint32_t> mark) {
-    nfqnl_msg_verdict_hdr value{};
-    value.verdict = htonl(verdict == Verdict::kAccept ? NF_ACCEPT : NF_DROP);
-    value.id = htonl(id);
     Builder message(out, NFQNL_MSG_VERDICT, 0, 0, queue);
-    message.attribute(NFQA_VERDICT_HDR, value);
+    message.attribute(NFQA_VERDICT_HDR, verdict_header(id, verdict));
     if (mark) {
         message.attribute(NFQA_MARK, static_cast<std::uint32_t>(htonl(*mark)));
     }
     return message.finish();
+}
+
+std::size_t put_verdict_up_to(std::span<std::byte> out, std::uint16_t queue, std::uint32_t id,
+                              Verdict verdict) {
+    return Builder(out, NFQNL_MSG_VERDICT_BATCH, 0, 0, queue)
+        .attribute(NFQA_VERDICT_HDR, verdict_header(id, verdict))
+        .finish();
 }
 
 bool VerdictBatch::add(std::uint16_t queue, std::uint32_t id, Verdict verdict,

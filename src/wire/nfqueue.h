@@ -82,6 +82,10 @@ inline constexpr std::size_t kMaxQueueMessage = 64;
                                       std::uint32_t id, Verdict verdict,
                                       std::optional<std::uint32_t> mark = std::nullopt);
 
+/// The same verdict for all packets that are held up to this one.
+[[nodiscard]] std::size_t put_verdict_up_to(std::span<std::byte> out, std::uint16_t queue,
+                                            std::uint32_t id, Verdict verdict);
+
 /// Verdicts that leave in one send.
 class VerdictBatch {
  public:

@@ -6,13 +6,14 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import harness
-from harness import gone, wait_until
-from netlab import (GATEWAY, connect_error, info, ours, relay, start_net, status_of)
+from harness import gone, wait_until, which
+from netlab import (GATEWAY, black_hole, connect_error, info, ours, relay, start_net, status_of)
 
 DRIVER = ["--port-driver=builtin"]
 # Of the user namespace only: bind sockets to foreign addresses, and what the sandbox set-up needs no
@@ -144,6 +145,39 @@ def test_another_relay_on_other_cpus_serves_every_queue(rk, more):
     kill_relay(net)
     wait_until(lambda: reaches_host(net), 10, "the host to be reached again")
     assert all(reaches_host(net) for _ in range(12)), "some queue has no reader"
+
+
+def held_packets(net):
+    """How many packets the kernel holds in the gateway's queues."""
+    others = {os.readlink("/proc/self/ns/net"), harness.namespaces_of(net.child)["net"]}
+    gateway = next(fd for fd in Path(f"/proc/{net.pid}/fd").iterdir()
+                   if os.readlink(fd).startswith("net:") and os.readlink(fd) not in others)
+    enter = [which("nsenter"), "-t", str(net.child), "-U", "--preserve-credentials", f"--net={gateway}"]
+    done = subprocess.run([*enter, "cat", "/proc/self/net/netfilter/nfnetlink_queue"], check=True,
+                          capture_output=True, text=True, timeout=10)
+    return sum(int(line.split()[2]) for line in done.stdout.splitlines())
+
+
+def test_what_a_killed_relay_held_is_held_no_more(rk):
+    """The queue is as long as the kernel lets it be; what nobody will ever decide must not fill it."""
+    net = start_net(rk)
+    if info(net)["networkDriver"]["extra"]["mode"] == "accept-first":
+        return
+    hole, fillers = black_hole()
+    clients = []
+    for _ in range(40):
+        clients.append(net.inside.socket(socket.AF_INET, socket.SOCK_STREAM))
+        clients[-1].setblocking(False)
+        clients[-1].connect_ex((GATEWAY, hole.getsockname()[1]))
+    wait_until(lambda: held_packets(net) >= 40, 10, "the connections to be held")
+    kill_relay(net)
+    for client in clients:
+        client.close()  # nor does it come again
+
+    def nothing_is_held():
+        return reaches_host(net) and held_packets(net) == 0
+    wait_until(nothing_is_held, 10, "the queues to be empty")
+    assert len(fillers) > 0
 
 
 def test_connections_of_a_killed_relay_end_and_do_not_hang(rk):

@@ -191,6 +191,15 @@ TEST(Verdicts, CarryAMarkWhereOneIsGiven) {
                                          attribute(NFQA_MARK, be32(0xa0b0c0d0))));
 }
 
+TEST(Verdicts, AreForAllUpToOne) {
+    constexpr std::uint16_t kBatchType = 0x0303;  // NFQNL_MSG_VERDICT_BATCH
+    Built built;
+    built.size = put_verdict_up_to(built.buffer, 7, 0x01020304, Verdict::kDrop);
+    EXPECT_EQ(built.text(), expected(kBatchType, NLM_F_REQUEST, 0,
+                                     attribute(NFQA_VERDICT_HDR, be32(0) + be32(0x01020304))));
+    EXPECT_EQ(put_verdict_up_to(std::span(built.buffer).first(31), 7, 1, Verdict::kDrop), 0U);
+}
+
 TEST(Verdicts, NothingIsWrittenPastTheBuffer) {
     for (std::size_t size = 0; size < 40; ++size) {
         std::array<std::byte, kMaxQueueMessage> buffer{};
