@@ -17,6 +17,8 @@ namespace {
 
 // The relay answers between two batches of packets, in microseconds. Longer than this it hangs.
 constexpr std::chrono::milliseconds kAnswerPatience{2000};
+// Each has a descriptor of the relay: more than it may open is no honest answer.
+constexpr std::size_t kMostPorts = std::size_t{1} << 20U;
 // Packets taken in one wake-up, so that a chatty relay does not keep the parent's loop.
 constexpr int kPacketsPerWakeUp = 64;
 
@@ -102,11 +104,12 @@ Result<void> RelayLink::send(const wire::RelayMessage& message, std::optional<sy
     return {};
 }
 
-// Answers to requests that we gave up on may come first.
+// Answers to requests that we gave up on may come first. A relay that only talks does not answer:
+// time passes with its packets, too.
 Result<wire::RelayMessage> RelayLink::answer(std::uint32_t request, sys::Deadline deadline) {
-    for (;;) {
+    for (bool late = false;; late = deadline.passed()) {
         pollfd ready{relay_.channel.number(), POLLIN, 0};
-        if (::poll(&ready, 1, deadline.poll_timeout()) == 0) {
+        if (::poll(&ready, 1, deadline.poll_timeout()) == 0 || late) {
             return fail(errno_error(ETIMEDOUT, "the port relay did not answer"));
         }
         auto message = TRY(receive());
@@ -170,6 +173,9 @@ Result<RelayStats> RelayLink::stats() {
         collected.extra = stats->extra;
         collected.ports.insert(collected.ports.end(), stats->ports.begin(), stats->ports.end());
         more = stats->more;
+        if (collected.ports.size() > kMostPorts) {
+            return fail(lost(errno_error(EPROTO, "statistics without end")));
+        }
     }
     return collected;
 }
