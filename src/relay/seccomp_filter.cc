@@ -5,7 +5,7 @@
 // The list is by purpose. System calls of the data path are allowed whatever their arguments: the
 // kernel (5.11) then decides by a bitmap, without running the filter. Arguments are checked where a
 // call could undo the sandbox: which sockets are made, whether memory may be executed, whether
-// clone makes a thread or a process.
+// clone makes a thread or a process, whom a signal reaches (fcntl sends them, too: F_SETOWN).
 #include "relay/seccomp_filter.h"
 
 #include <seccomp.h>
@@ -13,10 +13,12 @@
 #include <cerrno>
 #include <span>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace rk::relay {
 
@@ -44,7 +46,6 @@ constexpr int kAllowed[] = {
     SCMP_SYS(sendmmsg),
     SCMP_SYS(splice),
     SCMP_SYS(pipe2),
-    SCMP_SYS(fcntl),
     SCMP_SYS(read),
     SCMP_SYS(write),
     SCMP_SYS(close),
@@ -63,7 +64,6 @@ constexpr int kAllowed[] = {
     SCMP_SYS(getrandom),
     SCMP_SYS(getpid),
     SCMP_SYS(gettid),
-    SCMP_SYS(tgkill),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
 };
@@ -71,6 +71,10 @@ constexpr int kAllowed[] = {
 // Tried by the C library (or by a message about a bug), which can go on without.
 constexpr int kFailing[] = {SCMP_SYS(open),  SCMP_SYS(openat),  SCMP_SYS(prctl),
                             SCMP_SYS(ioctl), SCMP_SYS(madvise), SCMP_SYS(sched_yield)};
+
+// Of fcntl: whether a descriptor waits, pipe sizes, a second descriptor.
+constexpr std::uint64_t kDescriptorCommands[] = {
+    F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ};
 
 // Netlink sockets are made before the filter holds, and inherited.
 struct SocketRule {
@@ -139,6 +143,13 @@ Result<void> add_checked(Filter& filter) {
     TRY(filter.rule(SCMP_ACT_ALLOW, SCMP_SYS(clone), thread));
     // Its flags are behind a pointer. The C library then falls back on clone.
     TRY(filter.rule(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3)));
+    constexpr std::uint64_t kInt = 0xffffffff;  // what the kernel looks at of an argument
+    for (const std::uint64_t command : kDescriptorCommands) {
+        const scmp_arg_cmp arguments[] = {masked(1, kInt, command)};
+        TRY(filter.rule(SCMP_ACT_ALLOW, SCMP_SYS(fcntl), arguments));
+    }
+    const scmp_arg_cmp own_threads[] = {masked(0, kInt, static_cast<std::uint64_t>(::getpid()))};
+    TRY(filter.rule(SCMP_ACT_ALLOW, SCMP_SYS(tgkill), own_threads));
     const scmp_arg_cmp own_limits[] = {equals(0, 0)};
     return filter.rule(SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), own_limits);
 }

@@ -128,6 +128,20 @@ TEST(RelaySandbox, PingSocketsCanBeMadeAndOtherProtocolsNot) {
     EXPECT_EQ(WTERMSIG(status), SIGSYS);
 }
 
+TEST(RelaySandbox, NobodyElseCanBeSignalled) {
+    const sys::Fd kept = bound(SOCK_DGRAM);
+    const pid_t other = ::getpid();
+    const auto killed = [&](const auto& call) {
+        const int status = in_sandbox(kept, true, [&](const SandboxState&) { return call(); });
+        return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    };
+    EXPECT_EQ(killed([&] { return ::syscall(SYS_tgkill, other, other, 0) == 0 ? 0 : 1; }), SIGSYS);
+    EXPECT_EQ(killed([&] { return ::fcntl(kept.number(), F_SETOWN, other); }), SIGSYS);
+    EXPECT_EQ(killed([&] { return ::fcntl(kept.number(), F_SETSIG, SIGKILL); }), SIGSYS);
+    EXPECT_EQ(killed([]() -> int { std::abort(); }), SIGABRT);
+    EXPECT_EQ(killed([&] { return ::fcntl(kept.number(), F_SETFL, O_NONBLOCK); }), 0);
+}
+
 TEST(RelaySandbox, InheritedNetlinkSocketsWork) {
     const sys::Fd kept(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
     const int status = in_sandbox(kept, true, [&](const SandboxState& /*state*/) {
