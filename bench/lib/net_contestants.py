@@ -88,7 +88,7 @@ class Peer:
         return ["nsenter", "-t", str(self.target), "-U", "-n", "--preserve-credentials",
                 *map(str, argv)]
 
-    def run(self, *argv, timeout=60):
+    def run(self, *argv, timeout=90):  # the longest load lasts a minute
         return subprocess.run(self.inside(*argv), capture_output=True, text=True, timeout=timeout,
                               check=False)
 
