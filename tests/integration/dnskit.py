@@ -65,7 +65,7 @@ class Resolver:
                     sock.sendto(answer(query), peer)
                 elif sock is self.tcp:
                     clients.append(sock.accept()[0])
-                elif not self._by_tcp(sock):
+                elif not self._answered(sock):
                     clients.remove(sock)
                     sock.close()
         for sock in clients:
@@ -76,6 +76,12 @@ class Resolver:
         self.asked.append(".".join(labels))
         self.kinds.append(struct.unpack("!H", query[end:end + 2])[0])
         self.peers.append(peer)
+
+    def _answered(self, sock):
+        try:
+            return self._by_tcp(sock)
+        except ConnectionError:  # the relay ended, and with it its connections
+            return False
 
     def _by_tcp(self, sock):
         length = sock.recv(2)

@@ -22,6 +22,7 @@ FIXTURES = Path(os.environ.get("RK_FIXTURES", "/run/rootlesskit-test-fixtures"))
 PYTHON = [sys.executable, "-I", "-S"]
 PROBE = [*PYTHON, str(HERE / "probe.py")]
 MARK = "RK_TEST_MARK"
+PF_EXITING = 4  # in the flags of /proc/PID/stat (linux/sched.h)
 AS_ROOT = os.geteuid() == 0
 # Every way to run a command: with and without PID namespace and reaper.
 REAPERS = [[], ["--reaper=true"], ["--reaper=false"], ["--pidns"], ["--pidns", "--reaper=true"],
@@ -96,6 +97,20 @@ def marked_processes(mark):
                 found.append((int(entry), line.decode(errors="replace").strip()))
         except OSError:
             continue
+    return found
+
+
+def exiting_processes():
+    """Processes that have given up their memory, and with it their environment, by which
+    marked_processes() finds them, but perhaps not yet their files, and the locks on them."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[6]) & PF_EXITING and fields[0] not in "ZX":
+            found.append(int(entry))
     return found
 
 

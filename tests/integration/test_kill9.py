@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import HERE, PYTHON, gone, kill_all, marked_processes, wait_until
+from harness import HERE, PYTHON, exiting_processes, gone, kill_all, marked_processes, wait_until
 
 pytestmark = pytest.mark.leaves_files
 TRACER = [*PYTHON, str(HERE / "tracer.py")]
@@ -30,6 +30,8 @@ def traced(rk, role, when, flags, ran):
 
 def no_process_is_left(rk):
     wait_until(lambda: not marked_processes(rk.mark), 2, f"the end of {marked_processes(rk.mark)}")
+    dying = exiting_processes()
+    wait_until(lambda: not set(dying) & set(exiting_processes()), 2, "the last of them to die")
 
 
 def check_next_start(rk, flags):
