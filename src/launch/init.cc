@@ -39,8 +39,19 @@ void Init::on_channel() {
         return;
     }
     if (const auto* forward = std::get_if<wire::ForwardSignal>(&*arrival->message)) {
-        on_signal(forward->signal_number, SignalPath::kViaParent, forward->from_terminal);
+        if (forward->signal_number != SIGCONT || !has_stopped_since(forward->stops)) {
+            on_signal(forward->signal_number, SignalPath::kViaParent, forward->from_terminal);
+        }
     }
+}
+
+bool Init::has_stopped_since(std::uint32_t stops) {
+    on_signals();  // what came directly is newer than what took the way through the parent
+    if (ended_ || !group_stopped_) {
+        return ended_.has_value();
+    }
+    return parent_stopped_ ? stops < stops_
+                           : SignalPolicy::Clock::now() - *group_stopped_ < kStopTakes;
 }
 
 bool Init::command_in_our_group() const {
@@ -48,6 +59,12 @@ bool Init::command_in_our_group() const {
 }
 
 void Init::on_signal(int number, SignalPath path, bool from_terminal) {
+    if (path == SignalPath::kDirect && from_terminal && is_job_stop(number)) {
+        group_stopped_.reset();
+        if (command_in_our_group()) {
+            group_stopped_ = SignalPolicy::Clock::now();
+        }
+    }
     if (!policy_.deliver(number, path, from_terminal, command_in_our_group(),
                          SignalPolicy::Clock::now())) {
         return;
@@ -88,11 +105,13 @@ void Init::on_command_stopped(int stop_signal) {
     }
     const auto number = static_cast<std::uint8_t>(job ? SIGTSTP : stop_signal);
     parent_stopped_ = true;
+    ++stops_;
     static_cast<void>(channel_.send(wire::CommandStopped{number}));
 }
 
 void Init::on_command_continued() {
     stopped_for_terminal_ = false;
+    group_stopped_.reset();
     if (std::exchange(parent_stopped_, false) && ::getppid() != 0) {
         ::kill(::getppid(), SIGCONT);
     }

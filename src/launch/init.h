@@ -11,6 +11,12 @@
 // which is what the shell waits for. With a reaper the command has a session of its own, where the
 // kernel ignores the terminal's stop (its process group is orphaned, setpgid(2)); then a stop from
 // the terminal becomes SIGSTOP to the command's group, and SIGCONT is passed to the group.
+//
+// The shell's SIGCONT reaches a command in our group twice: from the kernel, and later through the
+// parent and us. A Ctrl-Z in between must win, or the shell waits for a stop that was undone; so a
+// SIGCONT of the parent's that is older than the command's last stop (counted on both sides) is
+// dropped, and so is one that comes while the command has yet to stop. Without a terminal nobody
+// waits for the parent to stop first, and all are passed on.
 #pragma once
 
 #include "base/log.h"
@@ -21,6 +27,8 @@
 #include "sys/process.h"
 #include "sys/signals.h"
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +51,9 @@ class Init {
     [[nodiscard]] Result<sys::ExitStatus> run(pid_t pid, loop::EventLoop& loop);
 
  private:
+    /// A command that has not stopped so long after the terminal's stop signal ignores it.
+    static constexpr std::chrono::milliseconds kStopTakes{1000};
+
     void on_signals();
     void on_channel();
     void on_signal(int number, SignalPath path, bool from_terminal);
@@ -51,6 +62,7 @@ class Init {
     void on_command_continued();
     void reap();
     void parent_died();
+    [[nodiscard]] bool has_stopped_since(std::uint32_t stops);
     [[nodiscard]] bool command_in_our_group() const;
 
     const Channel& channel_;
@@ -59,7 +71,9 @@ class Init {
     SignalPolicy policy_;
     pid_t command_ = 0;
     bool stopped_for_terminal_ = false;
+    std::optional<SignalPolicy::Clock::time_point> group_stopped_;  // by the terminal
     bool parent_stopped_ = false;
+    std::uint32_t stops_ = 0;  // of the command that we told the parent of
     std::optional<sys::ExitStatus> ended_;
 };
 

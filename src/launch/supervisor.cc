@@ -40,8 +40,8 @@ void Supervisor::on_signals() {
             continue;
         }
         // A child that is gone needs no signal; its SIGCHLD is on the way.
-        static_cast<void>(child_.channel().send(
-            wire::ForwardSignal{static_cast<std::uint8_t>(signal->number), signal->from_kernel}));
+        static_cast<void>(child_.channel().send(wire::ForwardSignal{
+            static_cast<std::uint8_t>(signal->number), signal->from_kernel, stops_}));
     }
 }
 
@@ -52,6 +52,7 @@ void Supervisor::on_channel() {
         return;
     }
     if (arrival->message && std::holds_alternative<wire::CommandStopped>(*arrival->message)) {
+        ++stops_;
         stop_with_command();
     }
 }

@@ -7,6 +7,7 @@
 #include "sys/process.h"
 #include "sys/signals.h"
 
+#include <cstdint>
 #include <optional>
 
 namespace rk::launch {
@@ -31,6 +32,7 @@ class Supervisor {
     ChildProcess& child_;
     const sys::SignalFd& signals_;
     loop::EventLoop& loop_;
+    std::uint32_t stops_ = 0;  // of the command that we were told of
     std::optional<sys::ExitStatus> ended_;
 };
 

@@ -102,7 +102,7 @@ struct Encoder {
     }
     void operator()(const ForwardSignal& message) const {
         kind(MessageKind::kForwardSignal);
-        out.u8(message.signal_number).u8(message.from_terminal ? 1 : 0);
+        out.u8(message.signal_number).u8(message.from_terminal ? 1 : 0).u32(message.stops);
     }
     void operator()(const CommandStopped& message) const {
         kind(MessageKind::kCommandStopped);
@@ -177,10 +177,11 @@ Result<Message> decode_body(MessageKind kind, ByteReader& in) {
         case MessageKind::kForwardSignal: {
             const std::uint8_t number = in.u8();
             const bool from_terminal = in.u8() != 0;
+            const std::uint32_t stops = in.u32();
             if (!valid_signal(number)) {
                 return fail("signal number {} out of range", number);
             }
-            return Message(ForwardSignal{number, from_terminal});
+            return Message(ForwardSignal{number, from_terminal, stops});
         }
         case MessageKind::kCommandStopped: {
             const std::uint8_t number = in.u8();

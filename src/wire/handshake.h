@@ -71,6 +71,7 @@ struct StartCommand {
 struct ForwardSignal {
     std::uint8_t signal_number = 0;  // 1..64
     bool from_terminal = false;      // the kernel sent it to the whole foreground group
+    std::uint32_t stops = 0;         // how many CommandStopped the sender had read by then
 };
 struct CommandStopped {
     std::uint8_t signal_number = 0;

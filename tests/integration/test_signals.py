@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signals, Ctrl-C, Ctrl-Z and window sizes (spec lifecycle.md 12, known-defects D39)."""
 import ast
+import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -231,16 +233,20 @@ def test_hang_up_of_the_terminal_ends_the_command(rk):
     assert not rk.state().exists()
 
 
-@pytest.mark.parametrize("flags", [[], ["--pidns", "--reaper=false"]], ids=" ".join)
-def test_ctrl_z_stops_and_fg_continues_under_a_job_control_shell(rk, flags):
+def reader_in_a_shell(rk, flags):
+    """An interactive shell with a run in the foreground that echoes lines; the run's two processes."""
     shell = rk.terminal("bash", "--norc", "--noprofile", "-i", env=rk.with_env(PS1="$ ",
                                                                                HISTFILE=""))
     shell.expect("$ ")
     shell.send(" ".join([rk.exe, f"--state-dir={rk.state()}", *flags,
                          "sh -c 'echo rea\"\"dy; while read x; do echo got-$x; done'\n"]))
     shell.expect("ready")
-    parent = children_of(shell.pid)[0]
-    child = int((rk.state() / "child_pid").read_text())
+    return shell, children_of(shell.pid)[0], int((rk.state() / "child_pid").read_text())
+
+
+@pytest.mark.parametrize("flags", [[], ["--pidns", "--reaper=false"]], ids=" ".join)
+def test_ctrl_z_stops_and_fg_continues_under_a_job_control_shell(rk, flags):
+    shell, parent, child = reader_in_a_shell(rk, flags)
     for text in ("one", "two"):
         shell.send("\x1a").expect("Stopped").expect("$ ")
         assert process_state(parent) == "T"
@@ -250,6 +256,42 @@ def test_ctrl_z_stops_and_fg_continues_under_a_job_control_shell(rk, flags):
         assert process_state(parent) != "T"
     shell.send("\x04").expect("$ ")
     shell.send("echo co'de':$?\n").expect("code:0")
+    shell.send("exit\n")
+    assert shell.wait() == 0
+
+
+@contextlib.contextmanager
+def held_back(pid):
+    """Keeps a process from running, without a signal (ptrace(2))."""
+    seize, interrupt, detach = 0x4206, 0x4207, 17
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ptrace(request):
+        assert libc.ptrace(request, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    ptrace(seize)
+    ptrace(interrupt)
+    os.waitpid(pid, 0)
+    yield
+    ptrace(detach)
+
+
+@pytest.mark.parametrize("flags", [[], ["--pidns", "--reaper=false"]], ids=" ".join)
+def test_a_ctrl_z_is_not_undone_by_the_fg_before_it(rk, flags):
+    """The SIGCONT that the child gets from the parent comes late when the child is slow."""
+    shell, _, child = reader_in_a_shell(rk, flags)
+    command, = children_of(child)
+    for text in ("one", "two", "three"):
+        shell.send("\x1a").expect("Stopped").expect("$ ")
+        with held_back(child):
+            shell.send("fg\n").expect("rootlesskit")
+            shell.send(text + "\n").expect("got-" + text)
+            shell.send("\x1a")
+            wait_until(lambda: process_state(command) == "T", what="a stopped command")
+        shell.expect("Stopped").expect("$ ")
+        assert process_state(command) == "T"
+        shell.send("fg\n").expect("rootlesskit")
+        shell.send("again\n").expect("got-again")
+    shell.send("\x04").expect("$ ")
     shell.send("exit\n")
     assert shell.wait() == 0
 

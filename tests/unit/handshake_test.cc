@@ -28,9 +28,10 @@ TEST(Handshake, EveryMessageSurvivesTheTrip) {
     EXPECT_EQ(config.signal_mask, 0x8000000000000001U);
     EXPECT_TRUE(config.sigchld_ignored);
     EXPECT_TRUE(config.activated);
-    const auto forward = round_trip(ForwardSignal{64, true});
+    const auto forward = round_trip(ForwardSignal{64, true, 0x01020304});
     EXPECT_EQ(forward.signal_number, 64);
     EXPECT_TRUE(forward.from_terminal);
+    EXPECT_EQ(forward.stops, 0x01020304U);
     EXPECT_EQ(round_trip(CommandStopped{20}).signal_number, 20);
     const auto failed = round_trip(SetUpFailed{ChildStep::kMount, EPERM, "mount x on y"});
     EXPECT_EQ(failed.step, ChildStep::kMount);
