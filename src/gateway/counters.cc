@@ -3,7 +3,7 @@
 
 namespace rk::gateway {
 
-model::GatewayStats sum_of(const std::deque<Counters>& counters) {
+model::GatewayStats sum_of(std::span<const Counters> counters) {
     model::GatewayStats sum;
     for (const Counters& one : counters) {
         sum.held_syns += one.held_syns.get();

@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
+#include <span>
 
 namespace rk::gateway {
 
@@ -45,6 +45,6 @@ struct alignas(64) Counters {
 };
 
 /// All workers together.
-[[nodiscard]] model::GatewayStats sum_of(const std::deque<Counters>& counters);
+[[nodiscard]] model::GatewayStats sum_of(std::span<const Counters> counters);
 
 }  // namespace rk::gateway

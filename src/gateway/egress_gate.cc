@@ -2,6 +2,8 @@
 #include "gateway/egress_gate.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace rk::gateway {
 
@@ -10,21 +12,45 @@ std::shared_ptr<const EgressGate::Set> EgressGate::current() const {
     return set_;
 }
 
-void EgressGate::set(std::span<const model::EgressRule> rules) {
-    const auto before = current();
-    auto next = std::make_shared<Set>();
-    next->policy = model::EgressPolicy(rules);
+// There are always enough: twice as many as rules.
+std::vector<EgressCount*> EgressGate::places_for(std::span<const model::EgressRule> rules,
+                                                 const Set& before) {
+    std::map<std::uint32_t, EgressCount*> by_id;
+    for (EgressCount& count : counts_) {
+        by_id.emplace(count.id.load(std::memory_order_relaxed), &count);
+    }
+    std::set<const EgressCount*> taken(before.counts.begin(), before.counts.end());
     for (const model::EgressRule& rule : rules) {
-        const auto kept =
-            std::find_if(before->counters.begin(), before->counters.end(),
-                         [&](const std::shared_ptr<Counter>& one) { return one->id == rule.id; });
-        if (kept != before->counters.end()) {
-            next->counters.push_back(*kept);
+        if (const auto found = by_id.find(rule.id); found != by_id.end()) {
+            taken.insert(found->second);
+        }
+    }
+    std::vector<EgressCount*> places;
+    auto next = counts_.begin();
+    for (const model::EgressRule& rule : rules) {
+        if (const auto found = by_id.find(rule.id); found != by_id.end()) {
+            places.push_back(found->second);
             continue;
         }
-        next->counters.push_back(std::make_shared<Counter>());
-        next->counters.back()->id = rule.id;
+        next = std::find_if(next, counts_.end(),
+                            [&](const EgressCount& one) { return taken.count(&one) == 0; });
+        next->hits.store(0, std::memory_order_relaxed);
+        next->id.store(rule.id, std::memory_order_relaxed);
+        places.push_back(&*next++);
     }
+    for (EgressCount* const left : before.counts) {
+        if (std::find(places.begin(), places.end(), left) == places.end()) {
+            left->id.store(0, std::memory_order_relaxed);
+        }
+    }
+    return places;
+}
+
+void EgressGate::set(std::span<const model::EgressRule> rules) {
+    rules = rules.first(std::min(rules.size(), model::kMaxEgressRules));
+    auto next = std::make_shared<Set>();
+    next->policy = model::EgressPolicy(rules);
+    next->counts = places_for(rules, *current());
     const std::lock_guard lock(mutex_);
     set_ = std::move(next);
     generation_.fetch_add(1, std::memory_order_release);
@@ -32,8 +58,9 @@ void EgressGate::set(std::span<const model::EgressRule> rules) {
 
 std::vector<model::EgressHits> EgressGate::hits() const {
     std::vector<model::EgressHits> all;
-    for (const auto& counter : current()->counters) {
-        all.push_back({counter->id, counter->hits.load(std::memory_order_relaxed)});
+    for (const EgressCount* const count : current()->counts) {
+        all.push_back({count->id.load(std::memory_order_relaxed),
+                       count->hits.load(std::memory_order_relaxed)});
     }
     return all;
 }
@@ -48,7 +75,7 @@ model::EgressAction EgressView::decide(model::EgressProtocol protocol, const mod
     }
     const model::EgressDecision decision = set_->policy.decide(protocol, asked, real);
     if (decision.rule) {
-        set_->counters[*decision.rule]->hits.fetch_add(1, std::memory_order_relaxed);
+        set_->counts[*decision.rule]->hits.fetch_add(1, std::memory_order_relaxed);
     }
     return decision.action;
 }

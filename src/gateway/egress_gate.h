@@ -11,6 +11,7 @@
 // when a worker still decides by the set before.
 #pragma once
 
+#include "gateway/ledger.h"
 #include "model/egress_policy.h"
 #include "model/egress_rule.h"
 
@@ -26,7 +27,8 @@ namespace rk::gateway {
 /// Shared by the workers; thread-safe.
 class EgressGate {
  public:
-    EgressGate() = default;
+    /// What is counted goes there; rules with the ids of earlier ones go on with their counts.
+    explicit EgressGate(EgressCounts& counts) : counts_(counts) {}
 
     /// These are the rules from now on. New flows are held against them, existing ones stay.
     void set(std::span<const model::EgressRule> rules);
@@ -36,15 +38,15 @@ class EgressGate {
  private:
     friend class EgressView;
 
-    struct Counter {
-        std::uint32_t id = 0;
-        std::atomic<std::uint64_t> hits{0};
-    };
     struct Set {
         model::EgressPolicy policy;
-        std::vector<std::shared_ptr<Counter>> counters;  // as the rules were given
+        std::vector<EgressCount*> counts;  // as the rules were given
     };
     [[nodiscard]] std::shared_ptr<const Set> current() const;
+    [[nodiscard]] std::vector<EgressCount*> places_for(std::span<const model::EgressRule> rules,
+                                                       const Set& before);
+
+    EgressCounts& counts_;
 
     std::atomic<std::uint64_t> generation_{0};
     mutable std::mutex mutex_;

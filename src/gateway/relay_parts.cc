@@ -82,9 +82,10 @@ std::vector<sys::FdRef> kept_descriptors(const Sockets& sockets) {
 
 Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPlan& plan,
                                            relay::SocketSources sources) {
-    auto context = std::make_shared<Context>(sockets, plan.plan, plan.loopback, random_seed());
+    auto context =
+        std::make_shared<Context>(sockets, plan.plan, plan.loopback, *plan.ledger, random_seed());
     context->gateway = sources.gateway;
-    context->counters.resize(sockets.workers.size());
+    context->ledger.begin();
     context->translation.set_resolvers(plan.resolvers);
     context->egress.set(plan.egress);
     relay::RelayParts parts;
@@ -98,7 +99,7 @@ Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPl
         return std::make_unique<Station>(*context, shared, poller, worker);
     };
     parts.extra_stats = [context] {
-        return wire::encode(wire::GatewayReport{.stats = sum_of(context->counters),
+        return wire::encode(wire::GatewayReport{.stats = sum_of(context->ledger.workers),
                                                 .egress = context->egress.hits()});
     };
     parts.on_tell = [context](std::string_view text) { return obey(*context, text); };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "gateway/ledger.h"
 #include "gateway/plan.h"
 #include "gateway/sockets.h"
 #include "gateway/translation.h"
@@ -21,6 +22,7 @@ struct RelayPlan {
     HostLoopback loopback = HostLoopback::kForbidden;
     std::vector<model::IpAddress> resolvers;  // of the host, in order
     std::vector<model::EgressRule> egress;
+    Ledger* ledger = nullptr;  // never null; outlives the relay
 };
 
 /// The descriptors that a relay has to keep when it sheds the others.

@@ -18,10 +18,10 @@ Station::Station(Context& context, relay::Shared& shared, relay::Poller& poller,
       queue_(context.sockets.workers.at(worker).queue),
       verdicts_(queue_),
       egress_(context.egress),
-      calls_(context, shared, poller, verdicts_, egress_, context.counters.at(worker)),
-      echoes_(context, shared, poller, verdicts_, egress_, context.counters.at(worker)),
+      calls_(context, shared, poller, verdicts_, egress_, context.ledger.workers.at(worker)),
+      echoes_(context, shared, poller, verdicts_, egress_, context.ledger.workers.at(worker)),
       udp_(context, shared, poller, context.sockets.workers.at(worker), egress_,
-           context.counters.at(worker)) {}
+           context.ledger.workers.at(worker)) {}
 
 Result<void> Station::prepare() {
     if (queue_.number() >= 0) {

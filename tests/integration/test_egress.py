@@ -229,6 +229,8 @@ def test_rootlessctl_lists_adds_and_removes(rk, server):
 def test_rules_survive_the_relay(rk, server):
     running = start(rk, "--egress-deny=192.0.2.0/24")
     ctl(running, "add-egress", "deny", GATEWAY)
+    assert attempt(running, "tcp", GATEWAY, server.port) == "ECONNREFUSED"
+    opened = running.api.ask("GET", "/v1/stats").json()["network"]
     before = running.api.ask("GET", "/v1/stats").json()["relay"]
     subprocess.run(["kill", "-9", str(before["pid"])], check=True)
 
@@ -237,7 +239,14 @@ def test_rules_survive_the_relay(rk, server):
         return relay["running"] and relay["restarts"] == before["restarts"] + 1
     wait_until(restarted, 10, "a new relay")
     assert attempt(running, "tcp", GATEWAY, server.port) == "ECONNREFUSED"
-    assert hits(running) == {"192.0.2.0/24": 0, GATEWAY: 1}
+    assert hits(running) == {"192.0.2.0/24": 0, GATEWAY: 2}, "counts go on"
+    ctl(running, "remove-egress", "2")
+    assert attempt(running, "tcp", GATEWAY, server.port) == "hello"
+    network = running.api.ask("GET", "/v1/stats").json()["network"]
+    assert network["denied"] == opened["denied"] + 1
+    assert (network["tcpOpened"], network["heldSYNs"]) == (opened["tcpOpened"] + 1, 0)
+    assert ctl(running, "add-egress", "deny", GATEWAY) == "3\n"
+    assert hits(running) == {"192.0.2.0/24": 0, GATEWAY: 0}, "a new rule begins at 0"
 
 
 # --- what the network tells of itself ---

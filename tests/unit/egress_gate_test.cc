@@ -31,14 +31,16 @@ std::vector<model::EgressHits> counted(std::initializer_list<model::EgressHits> 
 }
 
 TEST(EgressGate, AllowsEverythingUntilItHasRules) {
-    EgressGate gate;
+    EgressCounts counts;
+    EgressGate gate(counts);
     EgressView view(gate);
     EXPECT_EQ(decide(view, "192.0.2.1"), EgressAction::kAllow);
     EXPECT_TRUE(gate.hits().empty());
 }
 
 TEST(EgressGate, ViewsFollowAndRulesThatStayKeepTheirCounts) {
-    EgressGate gate;
+    EgressCounts counts;
+    EgressGate gate(counts);
     EgressView view(gate);
     EgressView other(gate);
     const auto net = rule(1, EgressAction::kDeny, "192.0.2.0/24");
@@ -57,8 +59,23 @@ TEST(EgressGate, ViewsFollowAndRulesThatStayKeepTheirCounts) {
     EXPECT_EQ(gate.hits(), counted({{1, 0}}));
 }
 
+TEST(EgressGate, TheNextRelayGoesOnCounting) {
+    const auto ledger = SharedLedger::make();
+    ASSERT_TRUE(ledger);
+    const auto one = rule(1, EgressAction::kDeny, "192.0.2.0/24");
+    for (std::uint64_t relay = 1; relay <= 2; ++relay) {
+        (**ledger).begin();
+        EgressGate gate((**ledger).egress);
+        EgressView view(gate);
+        gate.set(std::vector{one, rule(2, EgressAction::kDeny, "198.51.100.0/24")});
+        EXPECT_EQ(decide(view, "192.0.2.1"), EgressAction::kDeny);
+        EXPECT_EQ(gate.hits(), counted({{1, relay}, {2, 0}}));
+    }
+}
+
 TEST(EgressGate, DecidesInManyThreadsWhileRulesChange) {
-    EgressGate gate;
+    EgressCounts counts;
+    EgressGate gate(counts);
     const auto deny = rule(1, EgressAction::kDeny, "192.0.2.1");
     gate.set(std::vector{deny});
     constexpr unsigned kDecisions = 20000;

@@ -92,13 +92,17 @@ Result<std::unique_ptr<NetworkDriver>> BuiltinNetwork::create(const model::Optio
         }
         plan.best_mode = *mode;
     }
-    return std::unique_ptr<NetworkDriver>(new BuiltinNetwork(options, std::move(plan), log));
+    auto ledger = TRY(gateway::SharedLedger::make());
+    return std::unique_ptr<NetworkDriver>(
+        new BuiltinNetwork(options, std::move(plan), std::move(ledger), log));
 }
 
-BuiltinNetwork::BuiltinNetwork(const model::Options& options, gateway::Plan plan, const Logger& log)
+BuiltinNetwork::BuiltinNetwork(const model::Options& options, gateway::Plan plan,
+                               gateway::SharedLedger ledger, const Logger& log)
     : options_(options),
       log_(log),
       plan_(std::move(plan)),
+      ledger_(std::move(ledger)),
       egress_(options.egress, {.push = [this](const auto& rules) { return push(rules); },
                                .hits = [this] { return hits(); }}),
       resolvers_(host_resolvers()) {}
@@ -216,7 +220,8 @@ gateway::RelayPlan BuiltinNetwork::relay_plan() const {
             .loopback = options_.disable_host_loopback ? gateway::HostLoopback::kForbidden
                                                        : gateway::HostLoopback::kReachable,
             .resolvers = resolvers_,
-            .egress = egress_.rules()};
+            .egress = egress_.rules(),
+            .ledger = &*ledger_};
 }
 
 NetworkDriverInfo BuiltinNetwork::info() const {

@@ -16,6 +16,7 @@
 #include "drivers/network/egress_control.h"
 #include "drivers/network/network_driver.h"
 #include "gateway/builder.h"
+#include "gateway/ledger.h"
 #include "gateway/relay_parts.h"
 #include "loop/timer.h"
 #include "model/options.h"
@@ -67,7 +68,8 @@ class BuiltinNetwork final : public NetworkDriver {
     [[nodiscard]] EgressControl& egress() { return egress_; }
 
  private:
-    BuiltinNetwork(const model::Options& options, gateway::Plan plan, const Logger& log);
+    BuiltinNetwork(const model::Options& options, gateway::Plan plan, gateway::SharedLedger ledger,
+                   const Logger& log);
     [[nodiscard]] Result<void> push(const std::vector<model::EgressRule>& rules);
     [[nodiscard]] Result<std::vector<model::EgressHits>> hits() const;
     [[nodiscard]] Result<wire::GatewayReport> report() const;
@@ -77,6 +79,7 @@ class BuiltinNetwork final : public NetworkDriver {
     const model::Options& options_;
     const Logger& log_;
     gateway::Plan plan_;
+    gateway::SharedLedger ledger_;  // every relay counts there
     std::optional<gateway::Builder> builder_;
     gateway::Sockets sockets_;
     RelayAccess relay_;

@@ -4,7 +4,7 @@
 //
 // The rules live here, in the parent; the relay has a copy that is always replaced as a whole. A
 // change is first made to the copy: what the relay does not take is not in the list either. After
-// a restart of the relay resend() gives it the rules anew; its counters then begin at 0 again.
+// a restart of the relay resend() gives it the rules anew; their counts go on (gateway/ledger.h).
 //
 // IDs count up from 1 and are never used again, so that "remove 3" cannot hit another's rule.
 #pragma once
