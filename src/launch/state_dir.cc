@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "sys/directory.h"
 #include "sys/file.h"
+#include "sys/unix_stream.h"
 
 #include <algorithm>
 #include <array>
@@ -122,6 +123,13 @@ StateDir::~StateDir() {
 
 Result<StateDir> StateDir::create_temporary(std::string_view tmpdir) {
     const std::string parent(tmpdir.empty() ? "/tmp" : tmpdir);
+    // With as many digits as there may be, so that it does not depend on chance.
+    const std::string longest =
+        TRY(sys::absolute_path(fmt::format("{}/rootlesskit4294967295/api.sock", parent)));
+    if (Result<void> fits = sys::check_socket_path(longest); !fits) {
+        return fail("$TMPDIR is too long for a state directory, give --state-dir: {}",
+                    fits.error().message);
+    }
     for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
         const std::string path =
             TRY(sys::absolute_path(fmt::format("{}/rootlesskit{}", parent, random_digits())));

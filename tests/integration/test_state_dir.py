@@ -145,6 +145,15 @@ def test_a_path_too_long_for_its_sockets_is_refused_early(rk):
     assert not state.exists()
 
 
+def test_a_tmpdir_too_long_for_its_sockets_is_refused_early(rk):
+    long = rk.base / ("x" * 100)
+    long.mkdir()
+    outcome = rk.run("echo", "started", env=rk.with_env(TMPDIR=long), timeout=5)
+    assert outcome.code == 1 and outcome.out == "", outcome
+    assert "$TMPDIR is too long for a state directory, give --state-dir" in outcome.err
+    assert listing(long) == []
+
+
 def test_a_component_too_long(rk):
     outcome = rk.run(f"--state-dir=/tmp/{'x' * 300}", "true", timeout=5)
     assert outcome.code == 1, outcome
