@@ -17,6 +17,7 @@ HOST = "127.0.0.1"
 GATEWAY, DNS = "10.0.2.2", "10.0.2.3"  # as seen inside
 TCP, IPERF, UDP = 7001, 7002, 7003     # services on the host's loopback
 PATIENCE = 20
+CALM_ROOM = 1048576                    # bytes: less than what any sender here may buffer
 LOADS = ("tcp_load", "udp_load", "dns_load")
 MARK = "RK_BENCH_NET_WORLD"
 
@@ -54,8 +55,19 @@ def sysctl(name, value):
         file.write(value)
 
 
+def calms():
+    """Sysctls of the world and of every namespace, unless CALM=no leaves the host's. BBR, where a host
+    has it, and a receiver that offers more than its sender has room for make pasta lose segments, and
+    wait 200 ms for each (docs/performance.md)."""
+    if os.environ.get("CALM") == "no":
+        return {}
+    return {"ipv4/tcp_congestion_control": "reno", "ipv4/tcp_rmem": f"4096 131072 {CALM_ROOM}"}
+
+
 def set_up_world(scratch):
     """An uplink (nothing is behind it) and the services; returns the processes to end."""
+    for name, value in calms().items():
+        sysctl(name, value)
     for line in ("link set lo up", "link add up0 type veth peer name up1", "link set up1 up",
                  "addr add 198.51.100.2/24 dev up0", "link set up0 up", "route add default via 198.51.100.1"):
         subprocess.run(["ip", *line.split()], check=True)
@@ -105,7 +117,8 @@ class Peer:
                 told = b"".join(p.stderr.read() for p in self.processes)
                 raise SystemExit(f"{self.name} does not work: {told.decode(errors='replace')}")
             time.sleep(0.05)
-        self.run("sh", "-c", "echo 10000 65000 >/proc/sys/net/ipv4/ip_local_port_range")
+        for name, value in {"ipv4/ip_local_port_range": "10000 65000", **calms()}.items():
+            self.run("sh", "-c", f"echo {value} >/proc/sys/net/{name}")
 
     def counted(self):
         return descendants(self.root)

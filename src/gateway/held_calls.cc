@@ -36,6 +36,8 @@ HeldCalls::HeldCalls(Context& context, relay::Shared& shared, relay::Poller& pol
       verdicts_(verdicts),
       egress_(egress),
       counters_(counters),
+      local_buffers_(relay::grants_local_buffers() ? relay::LocalBuffers::kBounded
+                                                   : relay::LocalBuffers::kKernels),
       by_key_(0, context.hash),
       limit_(std::clamp<std::size_t>(shared.fds.limit() / kHeldShareOfFds / shared.workers, 1,
                                      kMaxHeldCalls)) {}
@@ -74,7 +76,9 @@ void HeldCalls::call(const FlowKey& key, const Destination& to, const HeldPacket
         verdicts_.drop(packet);
         return;
     }
-    relay::Dial dialled = relay::dial(context_.host, to.target);
+    relay::Dial dialled = to.target.address.is_loopback()
+                              ? relay::dial_local(context_.host, to.target, local_buffers_)
+                              : relay::dial(context_.host, to.target);
     if (dialled.code != 0) {
         shared_.fds.give(1);
         failed(to, packet, dialled.code, now);

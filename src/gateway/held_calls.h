@@ -23,6 +23,7 @@
 #include "relay/poller.h"
 #include "relay/shared.h"
 #include "relay/slab.h"
+#include "relay/tcp_dial.h"
 #include "wire/packet_header.h"
 
 #include <cstdint>
@@ -62,6 +63,7 @@ class HeldCalls {
     Verdicts& verdicts_;
     EgressView& egress_;
     Counters& counters_;
+    relay::LocalBuffers local_buffers_;
     relay::Slab<Call> calls_;
     std::unordered_map<FlowKey, Call*, FlowHash> by_key_;
     relay::List<Call, &Call::by_age> by_age_;  // oldest first

@@ -5,6 +5,7 @@
 #include "relay/socket_address.h"
 
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 namespace rk::relay {
 
 namespace {
+
+constexpr std::string_view kLocalCongestion = "reno";
 
 bool set_option(sys::FdRef socket, int level, int name, int value) {
     return ::setsockopt(socket.number(), level, name, &value, sizeof value) == 0;
@@ -61,6 +64,18 @@ bool take_source(sys::FdRef socket, const model::Endpoint& client) {
 
 Dial dial(SocketSource& source, const model::Endpoint& target) {
     return begin_connect(begin(source, target), target);
+}
+
+Dial dial_local(SocketSource& source, const model::Endpoint& target, LocalBuffers buffers) {
+    Dial call = begin(source, target);
+    if (call.code == 0) {
+        if (buffers == LocalBuffers::kBounded) {
+            keep_local(call.socket);
+        }
+        static_cast<void>(::setsockopt(call.socket.number(), IPPROTO_TCP, TCP_CONGESTION,
+                                       kLocalCongestion.data(), kLocalCongestion.size()));
+    }
+    return begin_connect(std::move(call), target);
 }
 
 Dial dial(const model::Endpoint& target) {

@@ -17,6 +17,11 @@ struct Dial {
 [[nodiscard]] Dial dial(SocketSource& source, const model::Endpoint& target);
 /// ... of this thread's own network namespace.
 [[nodiscard]] Dial dial(const model::Endpoint& target);
+/// The same to an address of this machine: without pacing, which a host's default (BBR) may do, and
+/// as `buffers` says with keep_local().
+enum class LocalBuffers : bool { kKernels, kBounded };
+[[nodiscard]] Dial dial_local(SocketSource& source, const model::Endpoint& target,
+                              LocalBuffers buffers);
 
 /// Whether the service can be shown that client at all: same family, and not an address that means
 /// something else inside, its own for one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sys/route_requests.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -8,6 +9,7 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ipv6_route.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -31,6 +33,17 @@ std::string wire_bytes(const model::IpAddress& address) {
     return text;
 }
 
+// The same without the host's bits.
+std::string network_bytes(const model::IpAddress& address, unsigned prefix) {
+    std::string bytes = wire_bytes(address);
+    for (char& byte : bytes) {
+        const unsigned kept = std::min(prefix, 8U);
+        byte = static_cast<char>(static_cast<unsigned char>(byte) & (0xff00U >> kept));
+        prefix -= kept;
+    }
+    return bytes;
+}
+
 NetlinkMessage address_request(std::uint16_t type, std::uint16_t flags, std::uint32_t index,
                                const model::IpAddress& address, std::uint8_t prefix) {
     ifaddrmsg body{};
@@ -44,6 +57,11 @@ NetlinkMessage address_request(std::uint16_t type, std::uint16_t flags, std::uin
         .attribute(IFA_LOCAL, wire_bytes(address))
         .attribute(IFA_ADDRESS, wire_bytes(address));
     return message;
+}
+
+void put_congestion(NetlinkMessage& message, std::string_view congestion) {
+    message.nested(RTA_METRICS,
+                   [&](NetlinkMessage& metrics) { metrics.text(RTAX_CC_ALGO, congestion); });
 }
 
 NetlinkMessage default_route_request(std::uint16_t type, std::uint16_t flags, std::uint32_t index,
@@ -107,6 +125,34 @@ NetlinkMessage remove_address(std::uint32_t index, const model::IpAddress& addre
 
 NetlinkMessage add_default_route(std::uint32_t index, const model::IpAddress& gateway) {
     return default_route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, gateway);
+}
+
+NetlinkMessage add_default_route(std::uint32_t index, const model::IpAddress& gateway,
+                                 std::string_view congestion) {
+    NetlinkMessage message = add_default_route(index, gateway);
+    put_congestion(message, congestion);
+    return message;
+}
+
+// The kernel's own route is found again by its priority (IPv6) and source (IPv4).
+NetlinkMessage change_prefix_route(std::uint32_t index, const model::IpAddress& address,
+                                   std::uint8_t prefix, std::string_view congestion) {
+    rtmsg body{};
+    body.rtm_family = family_of(address);
+    body.rtm_dst_len = prefix;
+    body.rtm_table = RT_TABLE_MAIN;
+    body.rtm_protocol = RTPROT_KERNEL;
+    body.rtm_scope = address.is_v4() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    body.rtm_type = RTN_UNICAST;
+    NetlinkMessage message(RTM_NEWROUTE, NLM_F_REPLACE);
+    message.body(body).attribute(RTA_DST, network_bytes(address, prefix)).u32(RTA_OIF, index);
+    if (address.is_v4()) {
+        message.attribute(RTA_PREFSRC, wire_bytes(address));
+    } else {
+        message.u32(RTA_PRIORITY, IP6_RT_PRIO_ADDRCONF);
+    }
+    put_congestion(message, congestion);
+    return message;
 }
 
 NetlinkMessage remove_default_route(std::uint32_t index, const model::IpAddress& gateway) {

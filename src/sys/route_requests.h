@@ -29,6 +29,13 @@ inline constexpr std::uint32_t kLoopbackIndex = 1;
 /// ip route add default via GATEWAY dev INDEX
 [[nodiscard]] NetlinkMessage add_default_route(std::uint32_t index,
                                                const model::IpAddress& gateway);
+/// ip route add default via GATEWAY dev INDEX congctl CONGESTION
+[[nodiscard]] NetlinkMessage add_default_route(std::uint32_t index, const model::IpAddress& gateway,
+                                               std::string_view congestion);
+/// ip route change PREFIX dev INDEX congctl CONGESTION: the route that came with an address.
+[[nodiscard]] NetlinkMessage change_prefix_route(std::uint32_t index,
+                                                 const model::IpAddress& address,
+                                                 std::uint8_t prefix, std::string_view congestion);
 
 /// ip addr del ADDRESS/PREFIX dev INDEX
 [[nodiscard]] NetlinkMessage remove_address(std::uint32_t index, const model::IpAddress& address,

@@ -303,3 +303,13 @@ def test_twenty_at_the_same_time(rk):
             net.wait()
         for net in nets[1::2]:
             net.inside.tcp(GATEWAY, server.getsockname()[1]).close()
+
+
+@pytest.mark.parametrize("host", [GATEWAY, None], ids=["gateway", "beyond"])
+def test_the_way_to_the_gateway_is_not_paced(rk, host):
+    """BBR, which a host may have for the world, halves the throughput of a way without length."""
+    with socket.create_server((host_address() if host is None else "127.0.0.1", 0)) as server:
+        address, port = server.getsockname()
+        with start_net(rk).inside.tcp(host or address, port) as client:
+            used = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+            assert used.strip(b"\0") != b"bbr"
