@@ -34,6 +34,9 @@ constexpr Sysctl kIpv4Sysctls[] = {
     // The namespace may use any source address; there is one way to it and no other.
     {"ipv4/conf/all/rp_filter", "0"},
     {"ipv4/conf/gw0/rp_filter", "0"},
+    // Packets from what is local here are forged, whatever the host's own namespace takes.
+    {"ipv4/conf/all/accept_local", "0"},
+    {"ipv4/conf/gw0/accept_local", "0"},
     // Every address is local here, but only our own are to be answered for.
     {"ipv4/conf/gw0/arp_ignore", "1"},
     // Sockets speak from remote addresses and ports, 53 and 443 among them.

@@ -59,6 +59,12 @@ Destination Translation::of(const model::Endpoint& asked, std::int64_t now) {
     return {.target = asked};
 }
 
+bool Translation::is_inside(const model::IpAddress& address) const {
+    const FamilyPlan* const family = address.is_v4() ? &plan_.v4 : plan_.v6 ? &*plan_.v6 : nullptr;
+    return family != nullptr && in_network(address, *family) && address != family->gateway &&
+           address != family->dns;
+}
+
 Destination Translation::own_address(const model::Endpoint& asked, const FamilyPlan& family,
                                      std::int64_t now) {
     if (asked.address == family.dns && asked.port == kDnsPort) {

@@ -34,6 +34,10 @@ class Translation {
 
     [[nodiscard]] Destination of(const model::Endpoint& asked, std::int64_t now);
 
+    /// Whether answers to this address go to the namespace. To others, which only a forged packet
+    /// comes from, they would stay in the gateway: its own address would ask itself for ever.
+    [[nodiscard]] bool is_inside(const model::IpAddress& address) const;
+
     /// Replaces the host's resolvers.
     void set_resolvers(std::vector<model::IpAddress> resolvers);
     /// This resolver refused or did not answer, or did.

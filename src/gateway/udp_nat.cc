@@ -124,7 +124,8 @@ void UdpNat::forward_first(const Front& front, std::span<const relay::Datagram> 
     const FlowKey key{run[0].peer.endpoint(), {run[0].local, run[0].local_port}};
     const auto found = by_key_.find(key);
     UdpFlow* flow = found != by_key_.end() ? found->second : nullptr;
-    if (flow == nullptr && can_be_forwarded(key.asked)) {
+    if (flow == nullptr && can_be_forwarded(key.asked) &&
+        context_.translation.is_inside(key.inside.address)) {
         flow = open(key, front, now);
     }
     if (flow == nullptr) {

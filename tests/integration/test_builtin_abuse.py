@@ -225,6 +225,48 @@ def test_garbage_packets(rk):
     assert relay(net) == pid, f"the relay died of seed {seed}"
 
 
+# One datagram, from what is the gateway's own address.
+FORGED_CODE = """
+import socket, struct
+port, hardware = args
+own = socket.inet_pton(socket.AF_INET6, "fd00::2")
+datagram = struct.pack("!HHHH", port, port, 12, 0) + b"loop"
+words = own + own + struct.pack("!II", len(datagram), 17) + datagram
+total = sum(struct.unpack("!%dH" % (len(words) // 2), words))
+while total >> 16:
+    total = (total & 0xffff) + (total >> 16)
+datagram = datagram[:6] + struct.pack("!H", ~total & 0xffff) + datagram[8:]
+packet = struct.pack("!IHBB", 6 << 28, len(datagram), 17, 64) + own + own + datagram
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+result = s.sendto(packet, ("tap0", 0x86dd, 0, 0, bytes.fromhex(hardware)))
+"""
+
+
+def test_a_forged_source_makes_no_loop(rk):
+    """A datagram from the gateway's own address to itself: its answer would be asked again, and again."""
+    net = start_net(rk, "--ipv6")
+    heard = []
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
+        server.bind(("::1", 0))
+
+        def serve():
+            while data := server.recvfrom(100):
+                heard.append(data[0])
+                server.sendto(*data)
+                if data[0] == b"end":
+                    return
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = server.getsockname()[1]
+        net.inside.python(FORGED_CODE, port, gateway_mac(net.inside))
+        with net.inside.udp("::") as client:
+            for message in [b"fine"] * 50 + [b"end"]:
+                client.sendto(message, ("fd00::2", port))
+                assert client.recv(10) == message
+        thread.join()
+    assert heard.count(b"loop") == 0, heard.count(b"loop")
+
+
 CHURN_CODE = """
 import socket, struct, threading
 host, port, count, threads = args

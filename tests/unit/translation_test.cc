@@ -65,6 +65,20 @@ TEST(Translation, NobodyElseIsInTheNetwork) {
     EXPECT_EQ(translation.of({address("fd00::77"), 80}, 0).refusal, EHOSTUNREACH);
 }
 
+TEST(Translation, OnlyTheNamespaceIsInside) {
+    const Translation translation(plan(), HostLoopback::kReachable);
+    for (const char* inside : {"10.0.2.100", "10.0.2.77", "fd00::100", "fd00::1:2:3:4"}) {
+        EXPECT_TRUE(translation.is_inside(address(inside))) << inside;
+    }
+    for (const char* forged : {"10.0.2.2", "10.0.2.3", "fd00::2", "fd00::3", "10.0.3.1", "::1",
+                               "127.0.0.1", "192.0.2.1", "2001:db8::1", "fe80::1", "0.0.0.0"}) {
+        EXPECT_FALSE(translation.is_inside(address(forged))) << forged;
+    }
+    Plan only_v4 = plan();
+    only_v4.v6.reset();
+    EXPECT_FALSE(Translation(only_v4, HostLoopback::kReachable).is_inside(address("fd00::100")));
+}
+
 // The plan of gvisor-tap-vsock: one address for both.
 TEST(Translation, OneRouterMayBeBoth) {
     Plan one = plan();
