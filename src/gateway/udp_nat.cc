@@ -245,6 +245,11 @@ UdpFlow* UdpNat::open(const FlowKey& key, const Front& front, std::int64_t now) 
         close(flow);
         return nullptr;
     }
+    // Between bind(2) and connect(2) anybody could send to a port that other peers know. As late as
+    // can be: what the kernel was about to deliver takes a moment.
+    if (flow.mapped) {
+        relay::drop_received(flow.outside);
+    }
     counters_.udp_opened.add();
     return &flow;
 }

@@ -13,6 +13,9 @@ namespace rk::relay {
 
 namespace {
 
+// More than a socket's buffer holds, if each is as small as can be.
+constexpr int kMostDropped = 1024;
+
 void set_option(sys::FdRef socket, int level, int name, int value) {
     static_cast<void>(::setsockopt(socket.number(), level, name, &value, sizeof value));
 }
@@ -133,6 +136,15 @@ void prepare_flow_socket(sys::FdRef socket) {
     set_option(socket, SOL_UDP, UDP_GRO, 1);
     set_option(socket, SOL_SOCKET, SO_RCVBUF, kUdpSocketBytes);
     set_option(socket, SOL_SOCKET, SO_SNDBUF, kUdpSocketBytes);
+}
+
+void drop_received(sys::FdRef socket) {
+    for (int i = 0; i < kMostDropped; ++i) {
+        const ssize_t got = ::recv(socket.number(), nullptr, 0, MSG_DONTWAIT);
+        if (got < 0 && errno == EAGAIN) {
+            return;
+        }
+    }
 }
 
 }  // namespace rk::relay

@@ -65,5 +65,7 @@ void prepare_udp_socket(sys::FdRef socket, int family);
 void prepare_transparent_socket(sys::FdRef socket, int family);
 /// The same for the connected socket of a flow.
 void prepare_flow_socket(sys::FdRef socket);
+/// Throws away what has come so far.
+void drop_received(sys::FdRef socket);
 
 }  // namespace rk::relay

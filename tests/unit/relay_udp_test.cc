@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "relay/udp_batch.h"
+
 #include <set>
 
 #include <netinet/udp.h>
@@ -32,6 +34,22 @@ void send_to(sys::FdRef socket, const sockaddr_in& name, std::string_view text) 
     EXPECT_EQ(::sendto(socket.number(), text.data(), text.size(), 0, raw(name), sizeof name),
               static_cast<ssize_t>(text.size()))
         << std::strerror(errno);
+}
+
+TEST(UdpSocket, WhatCameBeforeItWasConnectedIsDropped) {
+    const sys::Fd socket = bound(SOCK_DGRAM);
+    const sys::Fd stranger = bound(SOCK_DGRAM);
+    const sys::Fd peer = bound(SOCK_DGRAM);
+    for (int i = 0; i < 100; ++i) {
+        send_to(stranger, loopback(port_of(socket)), i % 2 == 0 ? "x" : "");
+    }
+    const sockaddr_in name = loopback(port_of(peer));
+    ASSERT_EQ(::connect(socket.number(), raw(name), sizeof name), 0);
+    drop_received(socket);
+    send_to(peer, loopback(port_of(socket)), "from the peer");
+    const auto first = receive_from(socket);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->text, "from the peer");
 }
 
 class RelayUdp : public testing::Test {
