@@ -15,10 +15,12 @@ RelayGateway relay_gateway(const drivers::BuiltinNetwork& network) {
     RelayGateway gateway{.network = network.sockets().netns,
                          .address_v4 = plan.plan.v4.gateway,
                          .address_v6 = {},
+                         .child_v6 = {},
                          .kept = gateway::kept_descriptors(network.sockets()),
                          .make_parts = {}};
     if (plan.plan.v6) {
         gateway.address_v6 = plan.plan.v6->gateway;
+        gateway.child_v6 = plan.plan.v6->address;
     }
     gateway.make_parts = [&network, plan = std::move(plan)](relay::SocketSources sources) {
         return gateway::make_relay_parts(network.sockets(), plan, std::move(sources));

@@ -73,6 +73,7 @@ Result<relay::RelayParts> make_parts(const ns::TargetNamespaces& target,
     sources.gateway = TRY(enter_for_sockets(gateway.network, relay::NetnsSource::Addresses::kAny));
     sources.gateway_v4 = gateway.address_v4;
     sources.gateway_v6 = gateway.address_v6;
+    sources.child_v6 = gateway.child_v6;
     if (gateway.make_parts) {
         return gateway.make_parts(std::move(sources));
     }

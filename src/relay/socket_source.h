@@ -53,6 +53,8 @@ struct SocketSources {
     /// The gateway's own addresses as the child knows it; unspecified: the kernel chooses.
     model::IpAddress gateway_v4;
     model::IpAddress gateway_v6;
+    /// The child's IPv6 address as the gateway calls it; unspecified: there is none.
+    model::IpAddress child_v6;
 
     /// The gateway's address that is of the same family.
     [[nodiscard]] const model::IpAddress& gateway_address(const model::IpAddress& like) const {

@@ -41,7 +41,20 @@ void TcpEngine::start(TcpPort& port, sys::Fd client, const model::Endpoint& peer
         return;
     }
     connection.target = port.port->target;
+    if (is_for_ipv6(*port.port, peer)) {
+        connection.by_ipv6 = true;
+        connection.target = {shared_.sources.child_v6, port.port->target.port};
+    }
     call_target(connection);
+}
+
+// A listener of both families leads to the namespace's IPv4 address, where an IPv6 client could not
+// be shown. It is called at the IPv6 address first, unless the user named where the port leads to.
+bool TcpEngine::is_for_ipv6(const Port& port, const model::Endpoint& peer) const {
+    const model::IpAddress& child = shared_.sources.child_v6;
+    return port.origin == wire::Origin::kGateway && port.fallback && port.target.address.is_v4() &&
+           !peer.address.is_v4() && !child.is_unspecified() &&
+           port.transparency.on.load(std::memory_order_relaxed) && can_dial_as(peer, {child, 0});
 }
 
 void TcpEngine::start_chosen(Connection& connection, OnwardChooser& chooser) {
@@ -144,6 +157,12 @@ void TcpEngine::on_call_failed(Connection& connection, int code) {
     Counters& counters = *connection.port->counters;
     Port& port = *connection.port->port;
     calls_like(connection.call).remove(connection);
+    if (connection.by_ipv6) {
+        connection.by_ipv6 = false;
+        connection.target = port.target;
+        call_target(connection);
+        return;
+    }
     if (is_from_gateway(connection.call) && is_absent(code) && port.fallback) {
         connection.fell_back = true;
         connection.target = *port.fallback;

@@ -65,6 +65,7 @@ enum Way : std::uint8_t { kIn = 0, kOut = 1 };
 struct Connection : SlabPlace {
     State state = State::kConnecting;
     Call call = Call::kInside;  // the last one
+    bool by_ipv6 = false;       // the target is the child's IPv6 address instead of the port's
     bool fell_back = false;     // the target is the port's second one
     TcpPort* port = nullptr;
     std::array<Side, 2> sides;  // by Way: [kIn] the client, [kOut] the service

@@ -81,6 +81,7 @@ class TcpEngine {
     [[nodiscard]] unsigned idlest_worker() const;
     void start(TcpPort& port, sys::Fd client, const model::Endpoint& peer);
     void start_chosen(Connection& connection, OnwardChooser& chooser);
+    [[nodiscard]] bool is_for_ipv6(const Port& port, const model::Endpoint& peer) const;
     void call_target(Connection& connection);
     void call_service(Connection& connection, Call call);
     [[nodiscard]] std::int64_t patience_for(Call call) const;

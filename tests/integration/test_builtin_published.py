@@ -10,7 +10,7 @@ import pytest
 from harness import wait_until
 from netkit import (api_of, ended, free_port, host_address, read_all, spec, udp_client)
 from netlab import (AT_ONCE, GATEWAY, GATEWAY6, HOST, HOST6, INSIDE, INSIDE6, REMOTE, REMOTE6,
-                    SECOND, SECOND6, Container, connect_error, info, relay, start_net, world)  # noqa: F401
+                    SECOND, SECOND6, Container, connect_error, family_of, info, relay, start_net, world)  # noqa: F401
 
 DRIVER = ["--port-driver=builtin"]
 
@@ -53,6 +53,27 @@ def test_tcp_shows_the_client(world, client, host, listen, parent):
             sock.close()
             assert conn.recv(1) == b""
             conn.close()
+
+
+@pytest.mark.parametrize("listen,seen", [("::", [REMOTE6, REMOTE]), ("0.0.0.0", [GATEWAY, REMOTE]),
+                                         ("127.0.0.1", ["127.0.0.1", None])], ids=["both", "ipv4", "loopback"])
+def test_a_listener_of_both_families_shows_clients_of_both(world, listen, seen):
+    """An IPv6 client that only an IPv4 service can serve is seen as the gateway."""
+    net = world.start(*DRIVER, "--ipv6", "-p=:8080:80/tcp")
+    options = [(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)] if ":" in listen else []
+    with net.inside.socket(family_of(listen), socket.SOCK_STREAM, 0, options=options) as server:
+        server.bind((listen, 80))
+        server.listen(5)
+        for client, host, expected in zip((REMOTE6, REMOTE), (HOST6, HOST), seen):
+            with world.remote.tcp(host, 8080, bind=[client, 0]) as sock:
+                conn, peer = server.accept()
+                with conn:
+                    if expected:
+                        assert peer[0].removeprefix("::ffff:") == expected
+                    sock.sendall(b"question")
+                    assert conn.recv(20) == b"question"
+                    conn.sendall(b"answer")
+                    assert sock.recv(20) == b"answer"
 
 
 def global6(agent):
