@@ -28,6 +28,11 @@ drivers::RelayAccess access_to(const std::weak_ptr<drivers::RelayKeeper>& keeper
         }
         return TRY(relay->stats()).extra;
     };
+    access.replace = [keeper] {
+        if (const auto relay = keeper.lock(); relay != nullptr) {
+            relay->replace();
+        }
+    };
     return access;
 }
 

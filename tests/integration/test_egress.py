@@ -249,6 +249,19 @@ def test_rules_survive_the_relay(rk, server):
     assert hits(running) == {"192.0.2.0/24": 0, GATEWAY: 0}, "a new rule begins at 0"
 
 
+def test_a_change_that_fails_has_changed_nothing(rk, server):
+    """Also where the relay does not answer and wakes up later."""
+    running = start(rk, f"--egress-deny={GATEWAY}")
+    pid = running.api.ask("GET", "/v1/stats").json()["relay"]["pid"]
+    subprocess.run(["kill", "-STOP", str(pid)], check=True)
+    try:
+        assert "did not answer" in ctl(running, "remove-egress", "1", code=1)
+    finally:
+        subprocess.run(["kill", "-CONT", str(pid)], check=False, stderr=subprocess.DEVNULL)
+    assert list(hits(running)) == [GATEWAY]
+    assert attempt(running, "tcp", GATEWAY, server.port) == "ECONNREFUSED"
+
+
 # --- what the network tells of itself ---
 
 

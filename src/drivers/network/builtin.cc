@@ -9,6 +9,7 @@
 #include "relay/relay.h"
 #include "sys/file.h"
 
+#include <cerrno>
 #include <chrono>
 #include <string_view>
 #include <utility>
@@ -189,7 +190,14 @@ void BuiltinNetwork::on_resolv_conf() {
 
 // Without a relay the rules are there for the next one, which starts with them.
 Result<void> BuiltinNetwork::push(const std::vector<model::EgressRule>& rules) {
-    return relay_.tell ? relay_.tell(wire::encode(wire::SetEgress{rules})) : Result<void>{};
+    if (!relay_.tell) {
+        return {};
+    }
+    Result<void> done = relay_.tell(wire::encode(wire::SetEgress{rules}));
+    if (!done && done.error().code == ETIMEDOUT) {
+        relay_.replace();  // it would obey when it wakes up, and allow what we say is denied
+    }
+    return done;
 }
 
 Result<std::vector<model::EgressHits>> BuiltinNetwork::hits() const {

@@ -36,6 +36,7 @@ namespace rk::drivers {
 struct RelayAccess {
     std::function<Result<void>(const std::string& text)> tell;
     std::function<Result<std::string>()> report;  // what the gateway within the relay tells
+    std::function<void()> replace;                // by one that starts with what holds now
 };
 
 class BuiltinNetwork final : public NetworkDriver {
