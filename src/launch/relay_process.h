@@ -21,7 +21,7 @@ struct RelayGateway {
     sys::FdRef network;           // the gateway's network namespace
     model::IpAddress address_v4;  // its own, as the child knows it; unspecified: it has none
     model::IpAddress address_v6;
-    model::IpAddress child_v6;  // the namespace's
+    model::IpAddress child_v6{};  // the namespace's
     /// Descriptors that `make_parts` uses; all others are closed.
     std::vector<sys::FdRef> kept{};
     /// Called in the relay's process while it still has every capability of the namespaces, but no
