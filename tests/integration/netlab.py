@@ -177,8 +177,10 @@ class World:
                        f"addr add {SECOND}/32 dev lo\naddr add {SECOND6}/128 dev lo nodad\n")
         self.host.ok("ip", "-batch", "-", stdin=batch.format(HOST, HOST6) +
                      f"route add default via {REMOTE}\nroute add default via {REMOTE6}\n")
-        for agent in (self.host, self.remote):  # link-local addresses; the kernel's worker sees to them
-            harness.wait_until(lambda a=agent: not a.ok("ip", "-6", "-o", "addr", "show", "tentative"),
+        # Link-local addresses come late: the kernel's worker makes them once it has seen the carrier.
+        for agent in (self.host, self.remote):
+            harness.wait_until(lambda a=agent: a.ok("ip", "-6", "-o", "addr", "show", "dev", "eth0",
+                                                    "scope", "link", "-tentative"),
                                what="addresses to be usable")
 
     def start(self, *options, **kwargs):

@@ -129,6 +129,7 @@ def test_no_such_way(rk):
     assert 'ROOTLESSKIT_BUILTIN_QUEUE: no such way to hold connections: "hold"' in done.err
 
 
+@pytest.mark.release_only  # it tells refusals that took the kernel's retransmission from others
 @pytest.mark.parametrize("address", [GATEWAY, GATEWAY6])
 def test_many_refusals_in_a_row_come_at_once(rk, address):
     """By default a kernel sends a burst of six ICMP errors to one address, and then one a second. (One that
