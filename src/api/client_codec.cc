@@ -96,12 +96,13 @@ Result<Info> decode_info(std::string_view body) {
     info.state_dir = get<std::string>(tree, "stateDir");
     info.child_pid = get<int>(tree, "childPID");
     if (const Json network = member(tree, "networkDriver"); network.is_object()) {
-        info.network = NetworkInfo{get<std::string>(network, "driver"),
-                                   get<std::vector<std::string>>(network, "dns"),
-                                   get<std::string>(network, "childIP"),
-                                   get<bool>(network, "dynamicChildIP"),
-                                   get<bool>(network, "ipv6"),
-                                   get<std::map<std::string, std::string>>(network, "extra")};
+        info.network =
+            model::NetworkInfo{get<std::string>(network, "driver"),
+                               get<std::vector<std::string>>(network, "dns"),
+                               get<std::string>(network, "childIP"),
+                               get<bool>(network, "dynamicChildIP"),
+                               get<bool>(network, "ipv6"),
+                               get<std::map<std::string, std::string>>(network, "extra")};
         if (const Json helper = member(network, "helper"); helper.is_object()) {
             each_helper_value(info.helper.emplace(), reader(helper));
         }

@@ -50,7 +50,8 @@ Json status_json(const model::PortStatus& status) {
     return object;
 }
 
-Json network_json(const NetworkInfo& network, const std::optional<model::HelperHealth>& helper) {
+Json network_json(const model::NetworkInfo& network,
+                  const std::optional<model::HelperHealth>& helper) {
     Json object = Json::object();
     object["driver"] = network.driver;
     put_unless_empty(object, "dns", network.dns);

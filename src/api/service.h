@@ -20,14 +20,12 @@ namespace rk::api {
 /// The version of the API we speak (GET /v1/info).
 inline constexpr std::string_view kApiVersion = "1.1.2";
 
-using model::NetworkInfo;  // networkDriver of GET /v1/info
-
 /// GET /v1/info. Absent drivers are left out of the JSON.
 struct Info {
     std::string version;
     std::string state_dir;
     int child_pid = 0;
-    std::optional<NetworkInfo> network;
+    std::optional<model::NetworkInfo> network;
     std::optional<model::HelperHealth> helper;  // of the network driver, as networkDriver.helper
     std::optional<drivers::PortDriverInfo> port;
     std::string api_version{kApiVersion};
@@ -47,7 +45,7 @@ struct Service {
     Info info;
     drivers::PortDriver* ports = nullptr;
     /// The network driver; what it says may change with a helper. Null where there is none.
-    std::function<NetworkInfo()> network{};
+    std::function<model::NetworkInfo()> network{};
     /// How the network driver's helper is now; null where there is none.
     std::function<model::HelperHealth()> helper{};
     /// Null where the network has no egress policy.

@@ -25,7 +25,7 @@ TEST(ApiCodec, WritesInfoAsClientsKnowIt) {
     EXPECT_EQ(encode_info(info),
               R"({"apiVersion":"1.1.2","version":"3.3.0",)"
               R"("stateDir":"/run/user/1001/dockerd-rootless","childPID":12748})");
-    info.network = NetworkInfo{"slirp4netns", {"10.0.2.3"}, "10.0.2.100", false, false};
+    info.network = model::NetworkInfo{"slirp4netns", {"10.0.2.3"}, "10.0.2.100", false, false};
     info.port = drivers::PortDriverInfo{"builtin", {"tcp", "udp"}, false, {}};
     const std::string whole = encode_info(info);
     EXPECT_TRUE(whole.ends_with(
@@ -48,7 +48,7 @@ TEST(ApiCodec, WritesInfoAsClientsKnowIt) {
 
 TEST(ApiCodec, TellsHowTheHelperIs) {
     Info info;
-    info.network = NetworkInfo{"pasta", {}, "", false, false};
+    info.network = model::NetworkInfo{"pasta", {}, "", false, false};
     info.helper = model::HelperHealth{true, 77, 2};
     const std::string text = encode_info(info);
     EXPECT_NE(text.find(R"({"driver":"pasta","helper":{"running":true,"pid":77,"restarts":2}})"),

@@ -164,7 +164,7 @@ TEST(ApiNetwork, StatsAreThereWithoutAPortDriver) {
 
 TEST(ApiNetwork, InfoHasTheStateOfTheMoment) {
     Service service = make_service(nullptr);
-    service.info.network = NetworkInfo{};
+    service.info.network = model::NetworkInfo{};
     service.info.network->driver = "builtin";
     EXPECT_EQ(respond({"GET", "/v1/info", "", true}, service).body.find("extra"),
               std::string::npos);

@@ -92,7 +92,7 @@ TEST(DockerProxy, NeedsTheChildsAddressOfSomeDrivers) {
     api::Info info = builtin();
     info.port->disallow_loopback_child_ip = true;
     EXPECT_FALSE(plan_proxy(request(""), info));  // the original crashed here
-    info.network = api::NetworkInfo{};
+    info.network = model::NetworkInfo{};
     EXPECT_FALSE(plan_proxy(request(""), info));
     info.network->child_ip = "10.0.2.100";
     const auto plan = plan_proxy(request("127.0.0.1"), info);

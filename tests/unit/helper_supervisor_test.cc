@@ -113,14 +113,14 @@ TEST_F(HelperSupervisorTest, StartsADeadHelperAgain) {
     ASSERT_TRUE(supervisor.start(shell("echo hello; echo 1 >&3; exec sleep 100")));
     ASSERT_TRUE(supervisor.wait_ready(nullptr));
     ASSERT_TRUE(supervisor.attach(loop));
-    const NetworkHealth before = supervisor.health();
+    const model::HelperHealth before = supervisor.health();
     EXPECT_TRUE(before.running);
     ::kill(before.pid, SIGKILL);
     EXPECT_TRUE(run_until_logged("helper ended (signal: killed", 1)) << logged;
     EXPECT_FALSE(supervisor.health().running);
     EXPECT_TRUE(run_until_logged("helper runs again", 1)) << logged;
     EXPECT_TRUE(run_until_logged("network/helper: hello", 2)) << logged;
-    const NetworkHealth after = supervisor.health();
+    const model::HelperHealth after = supervisor.health();
     EXPECT_TRUE(after.running);
     EXPECT_NE(after.pid, before.pid);
     EXPECT_EQ(after.restarts, 1U);
@@ -155,12 +155,13 @@ TEST_F(HelperSupervisorTest, AHelperWithoutWordIsReadyAtOnce) {
     ASSERT_TRUE(supervisor.start(std::move(plan)));
     ASSERT_TRUE(supervisor.wait_ready(nullptr));
     ASSERT_TRUE(supervisor.attach(loop));
-    std::vector<NetworkHealth> told;
-    supervisor.when_health_changes([&](const NetworkHealth& health) { told.push_back(health); });
+    std::vector<model::HelperHealth> told;
+    supervisor.when_health_changes(
+        [&](const model::HelperHealth& health) { told.push_back(health); });
     ::kill(supervisor.health().pid, SIGKILL);
     EXPECT_TRUE(run_until_logged("helper runs again", 1)) << logged;
     ASSERT_EQ(told.size(), 2U);
-    EXPECT_EQ(told[0], (NetworkHealth{false, 0, 0}));
+    EXPECT_EQ(told[0], (model::HelperHealth{false, 0, 0}));
     EXPECT_EQ(told[1], supervisor.health());
     EXPECT_EQ(told[1].restarts, 1U);
 }

@@ -35,7 +35,7 @@ TEST(RootlessctlText, Info) {
         "- Child PID: 123\n";
     EXPECT_EQ(render_info(info), head);
     info.network =
-        api::NetworkInfo{"slirp4netns", {"10.0.2.3"}, "10.0.2.100", false, false, {{"m", "n"}}};
+        model::NetworkInfo{"slirp4netns", {"10.0.2.3"}, "10.0.2.100", false, false, {{"m", "n"}}};
     info.port = drivers::PortDriverInfo{"builtin", {"tcp", "udp"}, false, {{"a", "b"}}};
     EXPECT_EQ(render_info(info), head +
                                      "- Network Driver: slirp4netns\n  - DNS: [10.0.2.3]\n"

@@ -232,8 +232,8 @@ gateway::RelayPlan BuiltinNetwork::relay_plan() const {
             .ledger = &*ledger_};
 }
 
-NetworkDriverInfo BuiltinNetwork::info() const {
-    NetworkDriverInfo info;
+model::NetworkInfo BuiltinNetwork::info() const {
+    model::NetworkInfo info;
     info.driver =
         options_.network == model::NetworkDriver::kBuiltin ? "builtin" : "gvisor-tap-vsock";
     info.dns = {plan_.v4.dns.text()};
@@ -246,7 +246,7 @@ NetworkDriverInfo BuiltinNetwork::info() const {
     return info;
 }
 
-NetworkHealth BuiltinNetwork::health() const {
+model::HelperHealth BuiltinNetwork::health() const {
     return {};
 }
 

@@ -53,8 +53,8 @@ class BuiltinNetwork final : public NetworkDriver {
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop) override;
     [[nodiscard]] const BuiltinNetwork* builtin() const override { return this; }
     [[nodiscard]] BuiltinNetwork* builtin() override { return this; }
-    [[nodiscard]] NetworkDriverInfo info() const override;
-    [[nodiscard]] NetworkHealth health() const override;
+    [[nodiscard]] model::NetworkInfo info() const override;
+    [[nodiscard]] model::HelperHealth health() const override;
 
     /// After wait_ready(): what the relay is made of, as it stands now.
     [[nodiscard]] const gateway::Sockets& sockets() const { return sockets_; }

@@ -56,7 +56,7 @@ Result<void> HelperSupervisor::check_alive() {
     return {};
 }
 
-NetworkHealth HelperSupervisor::health() const {
+model::HelperHealth HelperSupervisor::health() const {
     return {.running = state_ == State::kRunning,
             .pid = helper_ ? helper_->pid() : 0,
             .restarts = restarts_};

@@ -51,7 +51,7 @@ class HelperSupervisor {
     /// The loop must outlive this object.
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop);
     void when_health_changes(HealthListener listener) { listener_ = std::move(listener); }
-    [[nodiscard]] NetworkHealth health() const;
+    [[nodiscard]] model::HelperHealth health() const;
     /// What the present helper told when it got ready; "" where there is none.
     [[nodiscard]] std::string ready_word() const { return helper_ ? helper_->ready_word() : ""; }
     /// Its pidfd, -1 where there is none.

@@ -97,14 +97,14 @@ Result<void> LxcUserNic::connect(pid_t process, const sys::Interrupt* interrupt)
     return {};
 }
 
-NetworkDriverInfo LxcUserNic::info() const {
-    NetworkDriverInfo info;
+model::NetworkInfo LxcUserNic::info() const {
+    model::NetworkInfo info;
     info.driver = "lxc-user-nic";
     info.dynamic_child_ip = true;
     return info;
 }
 
-NetworkHealth LxcUserNic::health() const {
+model::HelperHealth LxcUserNic::health() const {
     return {.running = true, .pid = 0, .restarts = 0};
 }
 

@@ -35,8 +35,8 @@ class LxcUserNic final : public NetworkDriver {
         return {};  // the child has an address by now, and there is nothing else
     }
     [[nodiscard]] Result<void> attach(loop::EventLoop& /*loop*/) override { return {}; }
-    [[nodiscard]] NetworkDriverInfo info() const override;
-    [[nodiscard]] NetworkHealth health() const override;
+    [[nodiscard]] model::NetworkInfo info() const override;
+    [[nodiscard]] model::HelperHealth health() const override;
 
  private:
     LxcUserNic(const model::Options& options, std::string path, sys::Environment environment,

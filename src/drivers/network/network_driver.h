@@ -35,10 +35,8 @@ struct NetworkTarget {
     std::string state_dir;
 };
 
-using NetworkDriverInfo = model::NetworkInfo;
-using NetworkHealth = model::HelperHealth;
 /// Called from the loop whenever a helper is lost, and when one carries packets again.
-using HealthListener = std::function<void(const NetworkHealth&)>;
+using HealthListener = std::function<void(const model::HelperHealth&)>;
 
 class BuiltinNetwork;
 
@@ -67,8 +65,8 @@ class NetworkDriver {
     [[nodiscard]] virtual BuiltinNetwork* builtin() { return nullptr; }
 
     /// After start().
-    [[nodiscard]] virtual NetworkDriverInfo info() const = 0;
-    [[nodiscard]] virtual NetworkHealth health() const = 0;
+    [[nodiscard]] virtual model::NetworkInfo info() const = 0;
+    [[nodiscard]] virtual model::HelperHealth health() const = 0;
 };
 
 }  // namespace rk::drivers

@@ -113,8 +113,8 @@ void Pasta::when_health_changes(const HealthListener& listener) {
     helper_.when_health_changes(listener);
 }
 
-NetworkDriverInfo Pasta::info() const {
-    NetworkDriverInfo info;
+model::NetworkInfo Pasta::info() const {
+    model::NetworkInfo info;
     info.driver = "pasta";
     for (const model::IpAddress& server : setup_.dns) {
         info.dns.push_back(server.text());
@@ -124,7 +124,7 @@ NetworkDriverInfo Pasta::info() const {
     return info;
 }
 
-NetworkHealth Pasta::health() const {
+model::HelperHealth Pasta::health() const {
     return helper_.health();
 }
 

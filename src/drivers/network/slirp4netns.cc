@@ -125,8 +125,8 @@ void Slirp4netns::when_health_changes(const HealthListener& listener) {
     helper_.when_health_changes(listener);
 }
 
-NetworkDriverInfo Slirp4netns::info() const {
-    NetworkDriverInfo info;
+model::NetworkInfo Slirp4netns::info() const {
+    model::NetworkInfo info;
     info.driver = "slirp4netns";
     for (const model::IpAddress& server : setup_.dns) {
         info.dns.push_back(server.text());
@@ -136,7 +136,7 @@ NetworkDriverInfo Slirp4netns::info() const {
     return info;
 }
 
-NetworkHealth Slirp4netns::health() const {
+model::HelperHealth Slirp4netns::health() const {
     return helper_.health();
 }
 

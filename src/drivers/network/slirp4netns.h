@@ -35,8 +35,8 @@ class Slirp4netns final : public NetworkDriver {
     [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt) override;
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop) override;
     void when_health_changes(const HealthListener& listener) override;
-    [[nodiscard]] NetworkDriverInfo info() const override;
-    [[nodiscard]] NetworkHealth health() const override;
+    [[nodiscard]] model::NetworkInfo info() const override;
+    [[nodiscard]] model::HelperHealth health() const override;
 
  private:
     Slirp4netns(const model::Options& options, const Logger& log, HelperPlan plan,

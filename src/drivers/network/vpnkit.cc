@@ -124,8 +124,8 @@ Result<void> Vpnkit::wait_ready(const sys::Interrupt* /*interrupt*/) {
 }
 
 Result<void> Vpnkit::attach(loop::EventLoop& loop) {
-    vpnkit_.when_health_changes([this](const NetworkHealth& /*of_one*/) { on_health(); });
-    relay_.when_health_changes([this](const NetworkHealth& /*of_one*/) { on_health(); });
+    vpnkit_.when_health_changes([this](const model::HelperHealth& /*of_one*/) { on_health(); });
+    relay_.when_health_changes([this](const model::HelperHealth& /*of_one*/) { on_health(); });
     TRY(vpnkit_.attach(loop));
     return relay_.attach(loop);
 }
@@ -148,7 +148,7 @@ void Vpnkit::take_address(const model::IpAddress& address) {
 }
 
 void Vpnkit::on_health() {
-    const NetworkHealth now = health();
+    const model::HelperHealth now = health();
     const auto address = model::IpAddress::parse(relay_.ready_word());
     if (now.running && address && *address != setup_.address) {
         take_address(*address);
@@ -162,8 +162,8 @@ void Vpnkit::when_health_changes(const HealthListener& listener) {
     listener_ = listener;
 }
 
-NetworkDriverInfo Vpnkit::info() const {
-    NetworkDriverInfo info;
+model::NetworkInfo Vpnkit::info() const {
+    model::NetworkInfo info;
     info.driver = "vpnkit";
     info.dns = {gateway().text()};
     info.child_ip = setup_.address.text();
@@ -171,8 +171,8 @@ NetworkDriverInfo Vpnkit::info() const {
 }
 
 // One network out of two processes; it is restarted whenever the relay is.
-NetworkHealth Vpnkit::health() const {
-    NetworkHealth health = vpnkit_.health();
+model::HelperHealth Vpnkit::health() const {
+    model::HelperHealth health = vpnkit_.health();
     health.running = health.running && relay_.health().running;
     health.restarts = relay_.health().restarts;
     return health;

@@ -38,8 +38,8 @@ class Vpnkit final : public NetworkDriver {
     [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt) override;
     [[nodiscard]] Result<void> attach(loop::EventLoop& loop) override;
     void when_health_changes(const HealthListener& listener) override;
-    [[nodiscard]] NetworkDriverInfo info() const override;
-    [[nodiscard]] NetworkHealth health() const override;
+    [[nodiscard]] model::NetworkInfo info() const override;
+    [[nodiscard]] model::HelperHealth health() const override;
 
  private:
     Vpnkit(const model::Options& options, const Logger& log, HelperPlan plan);
