@@ -14,6 +14,12 @@ namespace rk::ns {
 /// texts and looked at by the doctor.
 [[nodiscard]] sys::Environment helper_environment(const sys::Environment& environment);
 
+/// Where a program is that is started again later: looked up in the caller's PATH once, and made
+/// absolute, since a relative path would depend on who looks. Error: `exec: "NAME": executable file
+/// not found in $PATH`.
+[[nodiscard]] Result<std::string> find_helper(const std::string& name,
+                                              const sys::Environment& environment);
+
 /// Finds arguments[0] in the caller's PATH and starts it. Error: `exec: "NAME": executable file not
 /// found in $PATH` or "fork/exec PATH: why".
 [[nodiscard]] Result<sys::RunningProgram> start_helper(const std::vector<std::string>& arguments,

@@ -48,9 +48,7 @@ Result<std::unique_ptr<NetworkDriver>> LxcUserNic::create(const model::Options& 
     if (options.lxc_user_nic_binary.empty()) {
         return fail(Error{"lxc-user-nic is not installed where distributions put it", ENOENT});
     }
-    const std::string found = TRY(
-        sys::look_up_program(options.lxc_user_nic_binary, environment.get("PATH").value_or("")));
-    std::string path = TRY(sys::absolute_path(found));
+    std::string path = TRY(ns::find_helper(options.lxc_user_nic_binary, environment));
     return std::unique_ptr<NetworkDriver>(
         new LxcUserNic(options, std::move(path), ns::helper_environment(environment), log));
 }

@@ -12,25 +12,21 @@
 // does last before it serves: it writes its PID into the file of --pid. That file is a FIFO in the
 // state directory, of which we hold the other end.
 //
-// `pasta --help` runs while the child is being made; it costs no time of its own. (Old ones exit
-// with 1 and print to stderr. Only the text counts.)
+// Old ones exit with 1 after --help, and print it to stderr. Only the text counts.
 #pragma once
 
 #include "base/log.h"
 #include "base/result.h"
-#include "drivers/network/helper_supervisor.h"
-#include "drivers/network/network_driver.h"
+#include "drivers/network/helper_driver.h"
 #include "drivers/network/pasta_command.h"
 #include "model/options.h"
 #include "sys/environment.h"
-#include "sys/run_program.h"
 
 #include <memory>
-#include <string>
 
 namespace rk::drivers {
 
-class Pasta final : public NetworkDriver {
+class Pasta final : public HelperDriver {
  public:
     /// Finds the program in PATH and starts to probe it. Options and logger outlive the driver.
     [[nodiscard]] static Result<std::unique_ptr<NetworkDriver>> create(
@@ -38,22 +34,12 @@ class Pasta final : public NetworkDriver {
 
     [[nodiscard]] Result<model::NetworkSetup> start(const NetworkTarget& target,
                                                     const sys::Interrupt* interrupt) override;
-    [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt) override;
-    [[nodiscard]] Result<void> attach(loop::EventLoop& loop) override;
-    void when_health_changes(const HealthListener& listener) override;
-    [[nodiscard]] model::NetworkInfo info() const override;
-    [[nodiscard]] model::HelperHealth health() const override;
 
  private:
-    Pasta(const model::Options& options, const Logger& log, HelperPlan plan,
-          sys::RunningProgram probe);
+    Pasta(const model::Options& options, const Logger& log, Program program);
     [[nodiscard]] Result<PastaFeatures> features(const sys::Interrupt* interrupt);
 
     const model::Options& options_;
-    HelperPlan plan_;
-    sys::RunningProgram probe_;  // pasta --help
-    model::NetworkSetup setup_;
-    HelperSupervisor helper_;
 };
 
 }  // namespace rk::drivers

@@ -6,25 +6,20 @@
 // a TCP/IP stack in user space. It runs as the user, in the host's network namespace; for a moment
 // it enters the child's to open the interface. The interface is made by us before, persistent, so
 // that it survives a slirp4netns that dies.
-//
-// `slirp4netns --help` runs while the child is being made; it costs no time of its own.
 #pragma once
 
 #include "base/log.h"
 #include "base/result.h"
-#include "drivers/network/helper_supervisor.h"
-#include "drivers/network/network_driver.h"
+#include "drivers/network/helper_driver.h"
 #include "drivers/network/slirp4netns_command.h"
 #include "model/options.h"
 #include "sys/environment.h"
-#include "sys/run_program.h"
 
 #include <memory>
-#include <string>
 
 namespace rk::drivers {
 
-class Slirp4netns final : public NetworkDriver {
+class Slirp4netns final : public HelperDriver {
  public:
     /// Finds the program in PATH and starts to probe it. Options and logger outlive the driver.
     [[nodiscard]] static Result<std::unique_ptr<NetworkDriver>> create(
@@ -32,22 +27,12 @@ class Slirp4netns final : public NetworkDriver {
 
     [[nodiscard]] Result<model::NetworkSetup> start(const NetworkTarget& target,
                                                     const sys::Interrupt* interrupt) override;
-    [[nodiscard]] Result<void> wait_ready(const sys::Interrupt* interrupt) override;
-    [[nodiscard]] Result<void> attach(loop::EventLoop& loop) override;
-    void when_health_changes(const HealthListener& listener) override;
-    [[nodiscard]] model::NetworkInfo info() const override;
-    [[nodiscard]] model::HelperHealth health() const override;
 
  private:
-    Slirp4netns(const model::Options& options, const Logger& log, HelperPlan plan,
-                sys::RunningProgram probe);
+    Slirp4netns(const model::Options& options, const Logger& log, Program program);
     [[nodiscard]] Result<Slirp4netnsFeatures> features(const sys::Interrupt* interrupt);
 
     const model::Options& options_;
-    HelperPlan plan_;
-    sys::RunningProgram probe_;  // slirp4netns --help
-    model::NetworkSetup setup_;
-    HelperSupervisor helper_;
 };
 
 }  // namespace rk::drivers

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/network/vpnkit.h"
 
+#include "drivers/network/helper_driver.h"
 #include "drivers/network/vpnkit_relay.h"
 #include "drivers/network/vpnkit_session.h"
 #include "ns/helper_program.h"
 #include "ns/interface_config.h"
 #include "ns/tap_device.h"
-#include "sys/file.h"
 #include "sys/process.h"
 #include "sys/unix_stream.h"
 
@@ -57,9 +57,7 @@ Result<std::unique_ptr<NetworkDriver>> Vpnkit::create(const model::Options& opti
                                                       const Logger& log) {
     HelperPlan plan;
     plan.name = "vpnkit";
-    const std::string found =
-        TRY(sys::look_up_program(options.vpnkit_binary, environment.get("PATH").value_or("")));
-    plan.path = TRY(sys::absolute_path(found));
+    plan.path = TRY(ns::find_helper(options.vpnkit_binary, environment));
     plan.environment = ns::helper_environment(environment);
     plan.tells_ready = false;
     return std::unique_ptr<NetworkDriver>(new Vpnkit(options, log, std::move(plan)));
@@ -163,11 +161,7 @@ void Vpnkit::when_health_changes(const HealthListener& listener) {
 }
 
 model::NetworkInfo Vpnkit::info() const {
-    model::NetworkInfo info;
-    info.driver = "vpnkit";
-    info.dns = {gateway().text()};
-    info.child_ip = setup_.address.text();
-    return info;
+    return network_info("vpnkit", setup_);
 }
 
 // One network out of two processes; it is restarted whenever the relay is.
