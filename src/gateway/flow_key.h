@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/hash.h"
 #include "model/endpoint.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 namespace rk::gateway {
 
@@ -20,22 +20,14 @@ struct FlowKey {
 class FlowHash {
  public:
     explicit FlowHash(std::uint64_t seed) : seed_(seed) {}
-    std::size_t operator()(const model::Endpoint& endpoint) const { return mix(seed_, endpoint); }
+    std::size_t operator()(const model::Endpoint& endpoint) const { return mixed(seed_, endpoint); }
     std::size_t operator()(const FlowKey& key) const {
-        return mix(mix(seed_, key.inside), key.asked);
+        return mixed(mixed(seed_, key.inside), key.asked);
     }
 
  private:
-    // The 128-bit product folded: each bit of state and word reaches every bit of the result.
-    static std::uint64_t mix(std::uint64_t state, std::uint64_t word) {
-        __extension__ using Wide = unsigned __int128;
-        const Wide product = Wide{state ^ word} * 0x9e3779b97f4a7c15U;
-        return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-    }
-    static std::uint64_t mix(std::uint64_t state, const model::Endpoint& endpoint) {
-        std::uint64_t words[2];
-        std::memcpy(words, endpoint.address.bytes().data(), sizeof words);
-        return mix(mix(mix(state, words[0]), words[1]), endpoint.port);
+    static std::uint64_t mixed(std::uint64_t state, const model::Endpoint& endpoint) {
+        return mix(mix_address(state, endpoint.address.bytes().data()), endpoint.port);
     }
 
     std::uint64_t seed_;

@@ -5,12 +5,12 @@
 #include "gateway/context.h"
 #include "gateway/station.h"
 #include "relay/tcp_dial.h"
+#include "sys/random.h"
 #include "wire/gateway_channel.h"
 
 #include <memory>
 #include <utility>
 
-#include <sys/random.h>
 #include <sys/socket.h>
 
 namespace rk::gateway {
@@ -38,13 +38,6 @@ std::shared_ptr<relay::Port> local_port(const sys::Fd& listener, int family,
     port->chooser = &chooser;
     relay::prepare_listener(port->socket);
     return port;
-}
-
-std::uint64_t random_seed() {
-    std::uint64_t seed = 0;
-    // An unseeded table still works; getrandom(2) cannot fail this way once the kernel has booted.
-    static_cast<void>(!::getrandom(&seed, sizeof seed, 0));
-    return seed;
 }
 
 Result<void> obey(Context& context, std::string_view text) {
@@ -82,8 +75,8 @@ std::vector<sys::FdRef> kept_descriptors(const Sockets& sockets) {
 
 Result<relay::RelayParts> make_relay_parts(const Sockets& sockets, const RelayPlan& plan,
                                            relay::SocketSources sources) {
-    auto context =
-        std::make_shared<Context>(sockets, plan.plan, plan.loopback, *plan.ledger, random_seed());
+    auto context = std::make_shared<Context>(sockets, plan.plan, plan.loopback, *plan.ledger,
+                                             sys::random_u64());
     context->gateway = sources.gateway;
     context->ledger.begin();
     context->translation.set_resolvers(plan.resolvers);

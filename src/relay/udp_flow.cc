@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay/udp_flow.h"
 
+#include "base/hash.h"
 #include "relay/udp_engine.h"
+#include "sys/random.h"
 
 #include <bit>
 #include <cstring>
 
-#include <sys/random.h>
-
 namespace rk::relay {
 
 namespace {
-
-// The 128-bit product folded: each bit of the state and the word reaches every bit of the result.
-std::uint64_t mix(std::uint64_t state, std::uint64_t word) {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = Wide{state ^ word} * 0x9e3779b97f4a7c15U;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64U);
-}
-
-std::uint64_t mix_address(std::uint64_t state, const std::uint8_t* bytes) {
-    std::uint64_t word = 0;
-    for (std::size_t at = 0; at < 16; at += sizeof word) {
-        std::memcpy(&word, bytes + at, sizeof word);
-        state = mix(state, word);
-    }
-    return state;
-}
 
 bool same_peer(const SocketAddress& one, const SocketAddress& other) {
     if (one.any.sa_family == AF_INET) {
@@ -40,10 +24,8 @@ bool same_peer(const SocketAddress& one, const SocketAddress& other) {
 
 }  // namespace
 
-FlowTable::FlowTable(std::size_t most_flows) : buckets_(std::bit_ceil(most_flows + 1)) {
-    // An unseeded table still works; getrandom(2) cannot fail this way once the kernel has booted.
-    static_cast<void>(!::getrandom(&seed_, sizeof seed_, 0));
-}
+FlowTable::FlowTable(std::size_t most_flows)
+    : buckets_(std::bit_ceil(most_flows + 1)), seed_(sys::random_u64()) {}
 
 UdpFlow** FlowTable::bucket(const UdpPort& port, const SocketAddress& peer,
                             const model::IpAddress& local) {

@@ -62,7 +62,7 @@ class FlowTable {
                                    const model::IpAddress& local);
 
     std::vector<UdpFlow*> buckets_;  // a power of two
-    std::uint64_t seed_ = 0;
+    std::uint64_t seed_;
 };
 
 }  // namespace rk::relay

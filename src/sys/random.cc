@@ -5,11 +5,15 @@
 
 namespace rk::sys {
 
-std::uint32_t random_u32() {
-    std::uint32_t number = 0;
+std::uint64_t random_u64() {
+    std::uint64_t number = 0;
     // Fails only before the kernel has gathered entropy at its boot, and then waits.
     static_cast<void>(!::getrandom(&number, sizeof number, 0));
     return number;
+}
+
+std::uint32_t random_u32() {
+    return static_cast<std::uint32_t>(random_u64());
 }
 
 }  // namespace rk::sys

@@ -5,7 +5,8 @@
 
 namespace rk::sys {
 
-/// A number nobody can guess, by getrandom(2).
+/// Numbers nobody can guess, by getrandom(2).
+[[nodiscard]] std::uint64_t random_u64();
 [[nodiscard]] std::uint32_t random_u32();
 
 }  // namespace rk::sys
