@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/port/builtin.h"
 
-#include "drivers/port/conflict.h"
+#include "drivers/port/entries.h"
 #include "sys/sockaddr.h"
 
 #include <cerrno>
@@ -245,12 +245,7 @@ Result<void> BuiltinPortDriver::remove(int id) {
 }
 
 std::vector<model::PortStatus> BuiltinPortDriver::list() const {
-    std::vector<model::PortStatus> ports;
-    ports.reserve(entries_.size());
-    for (const auto& [id, entry] : entries_) {
-        ports.push_back(entry.status);
-    }
-    return ports;
+    return list_statuses(entries_);
 }
 
 std::vector<std::uint16_t> BuiltinPortDriver::inherited_in_use() const {

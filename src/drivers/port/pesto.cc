@@ -2,7 +2,7 @@
 #include "drivers/port/pesto.h"
 
 #include "base/text.h"
-#include "drivers/port/conflict.h"
+#include "drivers/port/entries.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/run_program.h"
@@ -248,20 +248,11 @@ Result<void> PestoPortDriver::remove(int id) {
 }
 
 std::vector<model::PortStatus> PestoPortDriver::list() const {
-    std::vector<model::PortStatus> ports;
-    ports.reserve(entries_.size());
-    for (const auto& [id, entry] : entries_) {
-        ports.push_back(entry.status);
-    }
-    return ports;
+    return list_statuses(entries_);
 }
 
 Result<PortDriverStats> PestoPortDriver::stats() {
-    PortDriverStats stats;
-    stats.health.running = parts_.health.running;
-    stats.health.pid = parts_.health.pid;
-    stats.health.restarts = parts_.health.restarts;
-    return stats;
+    return stats_of_helper(parts_.health);
 }
 
 }  // namespace rk::drivers

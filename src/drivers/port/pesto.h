@@ -63,7 +63,6 @@ class PestoPortDriver final : public PortDriver {
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override;
     [[nodiscard]] Result<void> remove(int id) override;
     [[nodiscard]] std::vector<model::PortStatus> list() const override;
-    /// pasta counts nothing: there are no ports in it.
     [[nodiscard]] Result<PortDriverStats> stats() override;
 
  private:

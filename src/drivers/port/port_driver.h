@@ -26,6 +26,15 @@ struct PortDriverStats {
     std::vector<model::PortCounters> ports;
 };
 
+/// Of ports that live in a network driver's helper, which counts nothing: there are no ports in it.
+[[nodiscard]] inline PortDriverStats stats_of_helper(const model::HelperHealth& helper) {
+    PortDriverStats stats;
+    stats.health.running = helper.running;
+    stats.health.pid = helper.pid;
+    stats.health.restarts = helper.restarts;
+    return stats;
+}
+
 /// Publishes ports of the namespace on the host. Driven by the parent's loop only, so calls never
 /// overlap; each call is bounded in time.
 class PortDriver {

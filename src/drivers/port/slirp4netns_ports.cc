@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/port/slirp4netns_ports.h"
 
-#include "drivers/port/conflict.h"
+#include "drivers/port/entries.h"
 #include "drivers/port/listen.h"
 #include "drivers/port/slirp4netns_client.h"
 
@@ -209,20 +209,11 @@ Result<void> Slirp4netnsPortDriver::remove(int id) {
 }
 
 std::vector<model::PortStatus> Slirp4netnsPortDriver::list() const {
-    std::vector<model::PortStatus> ports;
-    ports.reserve(entries_.size());
-    for (const auto& [id, entry] : entries_) {
-        ports.push_back(entry.status);
-    }
-    return ports;
+    return list_statuses(entries_);
 }
 
 Result<PortDriverStats> Slirp4netnsPortDriver::stats() {
-    PortDriverStats stats;
-    stats.health.running = parts_.health.running;
-    stats.health.pid = parts_.health.pid;
-    stats.health.restarts = parts_.health.restarts;
-    return stats;
+    return stats_of_helper(parts_.health);
 }
 
 }  // namespace rk::drivers

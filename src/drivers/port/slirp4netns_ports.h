@@ -53,7 +53,6 @@ class Slirp4netnsPortDriver final : public PortDriver {
     [[nodiscard]] Result<model::PortStatus> add(const model::PortSpec& spec) override;
     [[nodiscard]] Result<void> remove(int id) override;
     [[nodiscard]] std::vector<model::PortStatus> list() const override;
-    /// slirp4netns counts nothing: there are no ports in it.
     [[nodiscard]] Result<PortDriverStats> stats() override;
 
  private:
