@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace rk {
 
 namespace {
@@ -61,6 +63,17 @@ std::string_view short_escape(char c) {
     }
 }
 
+// For an unsigned type std::from_chars takes no sign, no blank and no prefix.
+std::optional<std::uint64_t> parse_number(std::string_view text, int base, std::uint64_t max) {
+    std::uint64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value, base);
+    if (error != std::errc{} || stop != end || value > max) {
+        return std::nullopt;
+    }
+    return value;
+}
+
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -96,21 +109,11 @@ std::vector<std::string_view> split_blanks(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t max) {
-    if (text.empty()) {
-        return std::nullopt;
-    }
-    std::uint64_t value = 0;
-    for (const char c : text) {
-        if (c < '0' || c > '9') {
-            return std::nullopt;
-        }
-        const auto digit = static_cast<std::uint64_t>(c - '0');
-        if (value > (max - digit) / 10 || digit > max) {
-            return std::nullopt;
-        }
-        value = value * 10 + digit;
-    }
-    return value;
+    return parse_number(text, 10, max);
+}
+
+std::optional<std::uint64_t> parse_hexadecimal(std::string_view text, std::uint64_t max) {
+    return parse_number(text, 16, max);
 }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {

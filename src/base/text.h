@@ -22,6 +22,10 @@ namespace rk {
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text,
                                                          std::uint64_t max = UINT64_MAX);
 
+/// The same in hexadecimal: digits of either case, no "0x".
+[[nodiscard]] std::optional<std::uint64_t> parse_hexadecimal(std::string_view text,
+                                                             std::uint64_t max = UINT64_MAX);
+
 /// Joins with a separator between the parts.
 [[nodiscard]] std::string join(const std::vector<std::string>& parts, std::string_view separator);
 

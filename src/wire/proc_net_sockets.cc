@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cstdint>
 #include <optional>
 
@@ -28,22 +27,16 @@ constexpr std::size_t kWordDigits = 8;
 constexpr std::size_t kIpv4Digits = kWordDigits;
 constexpr std::size_t kIpv6Digits = 4 * kWordDigits;
 
-std::optional<std::uint32_t> parse_hex(std::string_view text) {
-    std::uint32_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value, 16);
-    if (error != std::errc{} || stop != end) {
+std::optional<std::uint32_t> parse_word(std::string_view text) {
+    const auto number = parse_hexadecimal(text, UINT32_MAX);
+    if (!number) {
         return std::nullopt;
     }
-    return value;
-}
-
-std::optional<std::uint32_t> parse_word(std::string_view text) {
-    const auto word = parse_hex(text);
-    if (!word || std::endian::native == std::endian::big) {
+    const auto word = static_cast<std::uint32_t>(*number);
+    if (std::endian::native == std::endian::big) {
         return word;
     }
-    return __builtin_bswap32(*word);
+    return __builtin_bswap32(word);
 }
 
 std::optional<model::IpAddress> parse_address(std::string_view text) {
@@ -84,12 +77,12 @@ std::optional<model::Endpoint> parse_line(std::string_view line, std::uint32_t w
     const auto fields = fields_of(line);
     const std::string_view local = fields[1];
     const std::size_t colon = local.find(':');
-    if (colon == std::string_view::npos || parse_hex(fields[3]) != wanted_state) {
+    if (colon == std::string_view::npos || parse_hexadecimal(fields[3]) != wanted_state) {
         return std::nullopt;
     }
     const auto address = parse_address(local.substr(0, colon));
-    const auto port = parse_hex(local.substr(colon + 1));
-    if (!address || !port || *port > UINT16_MAX) {
+    const auto port = parse_hexadecimal(local.substr(colon + 1), UINT16_MAX);
+    if (!address || !port) {
         return std::nullopt;
     }
     return model::Endpoint{*address, static_cast<std::uint16_t>(*port)};

@@ -3,23 +3,7 @@
 
 #include "base/text.h"
 
-#include <charconv>
-
 namespace rk::wire {
-
-namespace {
-
-std::optional<std::uint64_t> parse_hex(std::string_view text) {
-    std::uint64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value, 16);
-    if (error != std::errc{} || stop != end) {
-        return std::nullopt;
-    }
-    return value;
-}
-
-}  // namespace
 
 ProcStatus parse_proc_status(std::string_view text) {
     ProcStatus status;
@@ -39,9 +23,9 @@ ProcStatus parse_proc_status(std::string_view text) {
                 status.seccomp_mode = static_cast<std::uint32_t>(*number);
             }
         } else if (key == "CapEff") {
-            status.effective_capabilities = parse_hex(value);
+            status.effective_capabilities = parse_hexadecimal(value);
         } else if (key == "CapBnd") {
-            status.bounding_capabilities = parse_hex(value);
+            status.bounding_capabilities = parse_hexadecimal(value);
         }
     }
     return status;

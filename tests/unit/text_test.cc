@@ -36,6 +36,18 @@ TEST(Text, ParseDecimalTakesDigitsOnlyAndKeepsTheLimit) {
     }
 }
 
+TEST(Text, ParseHexadecimalTakesDigitsOfEitherCaseAndKeepsTheLimit) {
+    EXPECT_EQ(parse_hexadecimal("0"), 0U);
+    EXPECT_EQ(parse_hexadecimal("00fF"), 255U);
+    EXPECT_EQ(parse_hexadecimal("ffff", 65535), 65535U);
+    EXPECT_EQ(parse_hexadecimal("10000", 65535), std::nullopt);
+    EXPECT_EQ(parse_hexadecimal("ffffffffffffffff"), UINT64_MAX);
+    EXPECT_EQ(parse_hexadecimal("10000000000000000"), std::nullopt);
+    for (const char* bad : {"", "-1", "+1", " 1", "1 ", "0x1", "g"}) {
+        EXPECT_EQ(parse_hexadecimal(bad), std::nullopt) << bad;
+    }
+}
+
 TEST(Text, JoinPutsTheSeparatorBetweenParts) {
     EXPECT_EQ(join({}, " "), "");
     EXPECT_EQ(join({"a"}, " "), "a");
