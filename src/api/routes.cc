@@ -11,6 +11,7 @@
 #include "api/codec.h"
 #include "api/egress_codec.h"
 #include "api/metrics.h"
+#include "api/target.h"
 #include "base/text.h"
 
 #include <fmt/format.h>
@@ -43,91 +44,6 @@ Response not_found() {
     response.body = "404 page not found\n";
     response.headers = {{"X-Content-Type-Options", "nosniff"}};
     return response;
-}
-
-// ---- Paths ----
-
-struct Target {
-    std::string path;  // decoded
-    std::string query;
-};
-
-std::optional<unsigned> hex_digit(char c) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    const std::size_t found = kDigits.find(c >= 'A' && c <= 'F' ? static_cast<char>(c | 0x20) : c);
-    return found == std::string_view::npos ? std::nullopt
-                                           : std::optional(static_cast<unsigned>(found));
-}
-
-std::optional<std::string> percent_decode(std::string_view text) {
-    std::string decoded;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            decoded += text[i];
-            continue;
-        }
-        const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
-        const auto low = high ? hex_digit(text[i + 2]) : std::nullopt;
-        if (!low) {
-            return std::nullopt;
-        }
-        decoded += static_cast<char>(*high * 16U + *low);
-        i += 2;
-    }
-    return decoded;
-}
-
-// Everything a header or a path could stumble over becomes %XX.
-std::string percent_encode(std::string_view path) {
-    constexpr std::string_view kPlainBytes =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/$&+,:;=@";
-    std::string encoded;
-    for (const char c : path) {
-        if (kPlainBytes.find(c) != std::string_view::npos) {
-            encoded += c;
-        } else {
-            encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-        }
-    }
-    return encoded;
-}
-
-// "http://any/v1/info?q" (a proxy's form, whose host means nothing here) or "/v1/info?q".
-std::optional<Target> split_target(std::string_view target) {
-    if (!target.starts_with('/')) {
-        const std::size_t scheme = target.find("://");
-        if (scheme == std::string_view::npos) {
-            return Target{std::string(target), {}};  // "*", "host:port": no path of ours
-        }
-        target.remove_prefix(scheme + 3);
-        const std::size_t path = target.find_first_of("/?");
-        target = path == std::string_view::npos ? "/" : target.substr(path);
-    }
-    const std::size_t question = target.find('?');
-    auto path = percent_decode(target.substr(0, question));
-    if (!path) {
-        return std::nullopt;
-    }
-    return Target{*std::move(path),
-                  std::string(question == std::string_view::npos ? "" : target.substr(question))};
-}
-
-// Without ".", ".." and doubled slashes; a slash at the end stays.
-std::string clean(std::string_view path) {
-    std::vector<std::string_view> kept;
-    for (const std::string_view part : split(path, '/')) {
-        if (part == ".." && !kept.empty()) {
-            kept.pop_back();
-        } else if (!part.empty() && part != "." && part != "..") {
-            kept.push_back(part);
-        }
-    }
-    std::string cleaned;
-    for (const std::string_view part : kept) {
-        cleaned += '/';
-        cleaned += part;
-    }
-    return cleaned.empty() || path.ends_with('/') ? cleaned + '/' : cleaned;
 }
 
 Response moved(const Target& target, const std::string& cleaned) {
@@ -395,11 +311,11 @@ Response error_response(int status, std::string_view message) {
 }
 
 Response respond(const Request& request, const Service& service) {
-    const auto target = split_target(request.target);
+    const auto target = parse_target(request.target);
     if (!target) {
         return error_response(400, "bad escape in the path");
     }
-    if (const std::string cleaned = clean(target->path);
+    if (const std::string cleaned = clean_path(target->path);
         target->path.starts_with('/') && cleaned != target->path) {
         return moved(*target, cleaned);
     }
