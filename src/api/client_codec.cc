@@ -24,8 +24,8 @@ std::string dump(const Json& value, int indent = -1) {
 
 // The elements of an array; none of anything else.
 const Json& elements(const Json& value) {
-    static const Json kNone = Json::array();
-    return value.is_array() ? value : kNone;
+    static const Json none = Json::array();
+    return value.is_array() ? value : none;
 }
 
 Result<Json> parse_tree(std::string_view body) {

@@ -34,7 +34,7 @@ class RequestReader final : public nlohmann::json_sax<Json> {
             return fail("{}", problem_);
         }
         if (action_ != "deny" && action_ != "allow") {
-            return fail("action must be \"deny\" or \"allow\", got {}", quote(action_));
+            return fail(R"(action must be "deny" or "allow", got {})", quote(action_));
         }
         return model::EgressRule::parse(
             action_ == "deny" ? model::EgressAction::kDeny : model::EgressAction::kAllow, rule_);
@@ -91,7 +91,7 @@ class RequestReader final : public nlohmann::json_sax<Json> {
             return true;
         }
         if (depth_ == 0) {
-            problem_ = "the body must be an object with \"action\" and \"rule\"";
+            problem_ = R"(the body must be an object with "action" and "rule")";
         } else if (depth_ == 1 && wanted() != nullptr) {
             problem_ = fmt::format("{} must be a string", key_);
         }

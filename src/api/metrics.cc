@@ -139,6 +139,7 @@ std::string port_labels(const PortStats& port) {
 
 std::string port_lines(const std::vector<PortStats>& ports) {
     std::vector<std::string> labels;
+    labels.reserve(ports.size());
     for (const PortStats& port : ports) {
         labels.push_back(port_labels(port));
     }

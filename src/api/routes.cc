@@ -271,12 +271,8 @@ std::string_view missing(Needs needs, const Service& service) {
 }
 
 bool allows(const Route& route, std::string_view method) {
-    for (const std::string_view allowed : split(route.methods, ',')) {
-        if (trim(allowed) == method) {
-            return true;
-        }
-    }
-    return false;
+    return std::ranges::any_of(split(route.methods, ','),
+                               [&](std::string_view allowed) { return trim(allowed) == method; });
 }
 
 Response dispatch(const Route& route, std::string_view path, const Request& request,

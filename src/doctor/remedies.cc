@@ -24,7 +24,7 @@ std::string install_id_map_programs(wire::Distribution distribution) {
         case wire::Distribution::kOther:
             break;
     }
-    return "install the package that contains newuidmap and newgidmap (\"uidmap\" or \"shadow\")";
+    return R"(install the package that contains newuidmap and newgidmap ("uidmap" or "shadow"))";
 }
 
 std::string install_package(wire::Distribution distribution, std::string_view package,

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace rk::gateway {
@@ -30,7 +31,7 @@ struct Destination {
 /// Shared by all workers.
 class Translation {
  public:
-    Translation(const Plan& plan, HostLoopback loopback) : plan_(plan), loopback_(loopback) {}
+    Translation(Plan plan, HostLoopback loopback) : plan_(std::move(plan)), loopback_(loopback) {}
 
     [[nodiscard]] Destination of(const model::Endpoint& asked, std::int64_t now);
 

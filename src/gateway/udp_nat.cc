@@ -176,7 +176,6 @@ void UdpNat::on_outside(UdpFlow& flow, std::int64_t now) {
     route.family = flow.key.inside.address.is_v4() ? AF_INET : AF_INET6;
     route.bundles = flow.bundles_in;
     relay::SendTally tally;
-    UdpPatience patience = flow.patience;
     for (int round = 0; round < kUdpRounds; ++round) {
         bool is_refused = false;
         const auto batch =
@@ -191,9 +190,9 @@ void UdpNat::on_outside(UdpFlow& flow, std::int64_t now) {
             sender_.send(route, batch, tally);
             const auto answers = static_cast<std::uint32_t>(count_of(batch));
             flow.unanswered -= std::min(flow.unanswered, answers);
-            patience = !dns                   ? UdpPatience::kFlow
-                       : flow.unanswered == 0 ? UdpPatience::kAnswered
-                                              : UdpPatience::kQuestion;
+            const auto patience = !dns                   ? UdpPatience::kFlow
+                                  : flow.unanswered == 0 ? UdpPatience::kAnswered
+                                                         : UdpPatience::kQuestion;
             touch(flow, patience, now);
         }
         if (batch.size() < relay::kUdpBatch) {

@@ -30,7 +30,7 @@ class Child {
 
  private:
     [[nodiscard]] Result<void> set_up();
-    [[nodiscard]] Result<void> check_capabilities();
+    [[nodiscard]] static Result<void> check_capabilities();
     [[nodiscard]] Result<void> prepare_namespaces();
     [[nodiscard]] Result<void> mount_everything();
     [[nodiscard]] Result<void> configure_network(const wire::ParentReady& ready);

@@ -126,7 +126,7 @@ void Init::reap() {
     }
 }
 
-void Init::parent_died() {
+void Init::parent_died() const {
     // Normally our own parent-death signal was faster; this covers a kernel that cleared it.
     sys::kill_hard(command_);
     ::_exit(1);

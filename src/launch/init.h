@@ -61,7 +61,7 @@ class Init {
     void on_command_stopped(int stop_signal);
     void on_command_continued();
     void reap();
-    void parent_died();
+    void parent_died() const;
     [[nodiscard]] bool has_stopped_since(std::uint32_t stops);
     [[nodiscard]] bool command_in_our_group() const;
 

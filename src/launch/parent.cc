@@ -187,7 +187,7 @@ Result<void> Parent::map_ids(const ChildProcess& child, const ns::IdMaps& maps) 
     return fail(why.error);
 }
 
-Result<void> Parent::release_child(const ChildProcess& child) {
+Result<void> Parent::release_child(const ChildProcess& child) const {
     wire::ChildConfig config;
     config.signal_mask = input_.signal_mask;
     config.sigchld_ignored = input_.sigchld_ignored;

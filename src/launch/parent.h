@@ -59,7 +59,7 @@ class Parent {
     [[nodiscard]] Result<StateDir> open_state_dir() const;
     [[nodiscard]] Result<ChildProcess> start_child(const StateDir& state_dir);
     [[nodiscard]] Result<void> map_ids(const ChildProcess& child, const ns::IdMaps& maps);
-    [[nodiscard]] Result<void> release_child(const ChildProcess& child);
+    [[nodiscard]] Result<void> release_child(const ChildProcess& child) const;
     [[nodiscard]] Result<void> start_network(drivers::NetworkDriver* network,
                                              const StateDir& state_dir, const ChildProcess& child);
     [[nodiscard]] Result<void> finish_network(drivers::NetworkDriver* network,

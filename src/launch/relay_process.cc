@@ -123,9 +123,8 @@ Result<relay::RelayParts> move_in(sys::FdRef channel, const ns::TargetNamespaces
                              const RelayProcessOptions& options, pid_t parent) {
     Result<relay::RelayParts> parts = move_in(channel, target, options, parent);
     const sys::Fd telling(::fcntl(channel.number(), F_DUPFD_CLOEXEC, 0));
-    const Result<void> done =
-        parts ? relay::run(std::move(channel), options.limits, std::move(*parts))
-              : Result<void>(fail(std::move(parts).error()));
+    const Result<void> done = parts ? relay::run(std::move(channel), options.limits, *parts)
+                                    : Result<void>(fail(std::move(parts).error()));
     if (!done) {
         tell(telling, LogLevel::kError, done.error().message);
     }

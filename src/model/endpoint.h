@@ -30,7 +30,7 @@ class IpAddress {
     [[nodiscard]] std::string text() const;
 
     friend bool operator==(const IpAddress&, const IpAddress&) = default;
-    friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+    friend auto operator<=>(const IpAddress&, const IpAddress&) = default;  // NOLINT(*-use-nullptr)
 
  private:
     std::array<std::uint8_t, 16> bytes_{};

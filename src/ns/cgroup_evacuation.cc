@@ -178,13 +178,14 @@ std::vector<std::string> enable_controllers(const std::string& group, const Logg
 }
 
 /// Removes the groups below one that nobody uses. Never a process, never a file: rmdir(2) only.
+// NOLINTNEXTLINE(misc-no-recursion): `depth` bounds it
 void remove_empty_groups_below(const std::string& group, int depth) {
     const auto names = sys::list_directory(group);
     if (!names || depth == 0) {
         return;
     }
     for (const std::string& name : *names) {
-        const std::string path = group + "/" + name;
+        const std::string path = fmt::format("{}/{}", group, name);
         const auto status = sys::lstat_path(path);
         if (status && S_ISDIR(status->st_mode)) {
             remove_empty_groups_below(path, depth - 1);

@@ -32,6 +32,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <ranges>
 #include <string_view>
 
 #include <fcntl.h>
@@ -84,7 +85,7 @@ Result<void> link_entries(sys::FdRef top, sys::FdRef original,
                           const std::vector<std::string>& entries, const std::string& holder) {
     for (const std::string& name : entries) {
         const auto text = sys::read_link_at(original, name);
-        TRY(make_link(top, name, text ? *text : holder + "/" + name));
+        TRY(make_link(top, name, text ? *text : fmt::format("{}/{}", holder, name)));
     }
     return {};
 }
@@ -146,7 +147,7 @@ class CopyUp {
     };
 
     Result<void> cover(Original original, const std::string& path);
-    std::string logical_path(std::string path) const;
+    [[nodiscard]] std::string logical_path(std::string path) const;
 
     const Logger& logger_;
     TreeApi api_;
@@ -155,9 +156,9 @@ class CopyUp {
 
 std::string CopyUp::logical_path(std::string path) const {
     // From the newest on: one directory's new place may lie in an earlier one's.
-    for (auto done = done_.rbegin(); done != done_.rend(); ++done) {
-        if (starts_with_path(path, done->inner)) {
-            path.replace(0, done->inner.size(), done->path);
+    for (const auto& done : std::ranges::reverse_view(done_)) {
+        if (starts_with_path(path, done.inner)) {
+            path.replace(0, done.inner.size(), done.path);
         }
     }
     return path;

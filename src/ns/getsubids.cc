@@ -16,11 +16,10 @@ namespace rk::ns {
 
 namespace {
 
-using std::chrono_literals::operator""ms;
 using FoundRanges = std::vector<model::SourcedRange>;
 
 // For all four together. With kIdMapTime it stays below the 5 s in which an error must be told.
-constexpr std::chrono::milliseconds kGetsubidsTime = 1500ms;
+constexpr std::chrono::milliseconds kGetsubidsTime{1500};
 
 // For an error line: a helper gone mad may have printed a lot.
 std::string shortened(const std::string& text) {

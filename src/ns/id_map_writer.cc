@@ -21,7 +21,7 @@ constexpr std::size_t kMaxShownOutput = 1024;
 // How long to wait, and for what else.
 struct Patience {
     sys::Deadline deadline;
-    const sys::Interrupt* interrupt;
+    const sys::Interrupt* interrupt = nullptr;
 };
 
 // One run of newuidmap or newgidmap.

@@ -40,7 +40,7 @@ Result<void> link_siblings(sys::FdRef mirror, const std::string& parent, std::st
                          kMaxSiblings);
             break;
         }
-        TRY(sys::make_symlink_at(mirror, name, parent + "/" + name));
+        TRY(sys::make_symlink_at(mirror, name, fmt::format("{}/{}", parent, name)));
     }
     return {};
 }

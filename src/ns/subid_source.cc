@@ -58,7 +58,7 @@ Result<FoundSubids> from_best_source(const UserIdentity& user, const sys::Enviro
     if (found && !found->uids.empty() && !found->gids.empty()) {
         return found;
     }
-    log.debug("subid source \"dynamic\" gave nothing, using \"static\": {}",
+    log.debug(R"(subid source "dynamic" gave nothing, using "static": {})",
               found ? "no ranges for UIDs or for GIDs" : found.error().message);
     return from_files(user, log, files);
 }

@@ -23,10 +23,8 @@ namespace rk::ns {
 
 namespace {
 
-using std::chrono_literals::operator""ms;
-
 // A directory server that does not answer must not take the five seconds an error may take.
-constexpr std::chrono::milliseconds kGetentTime = 1500ms;
+constexpr std::chrono::milliseconds kGetentTime{1500};
 
 std::optional<wire::PasswdEntry> from_file(const AccountFiles& files, std::uint32_t uid,
                                            const Logger& log) {

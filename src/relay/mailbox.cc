@@ -26,13 +26,13 @@ void Mailbox::post(Command command) {
     }
     if (first) {  // otherwise the worker has been woken for the ones before
         const std::uint64_t one = 1;
-        static_cast<void>(!::write(event_.number(), &one, sizeof one));
+        [[maybe_unused]] const auto told = ::write(event_.number(), &one, sizeof one);
     }
 }
 
 std::vector<Command> Mailbox::take() {
     std::uint64_t count = 0;
-    static_cast<void>(!::read(event_.number(), &count, sizeof count));
+    [[maybe_unused]] const auto taken_off = ::read(event_.number(), &count, sizeof count);
     std::vector<Command> taken;
     const std::lock_guard lock(mutex_);
     taken.swap(waiting_);

@@ -8,6 +8,25 @@
 
 namespace rk::relay {
 
+namespace {
+
+// Past pipe-user-pages-soft the kernel silently makes pipes of two pages, and F_SETPIPE_SZ fails
+// with EPERM (pipe(7)).
+Pipe make_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) < 0) {
+        return {};
+    }
+    Pipe pipe{.out = sys::Fd(ends[0]), .in = sys::Fd(ends[1])};
+    int size = ::fcntl(pipe.in.number(), F_SETPIPE_SZ, static_cast<int>(kPipeBytes));
+    if (size < 0) {
+        size = ::fcntl(pipe.in.number(), F_GETPIPE_SZ);
+    }
+    return size < static_cast<int>(kSmallestPipeBytes) ? Pipe{} : std::move(pipe);
+}
+
+}  // namespace
+
 Pipe StorePool::take_pipe() {
     if (!idle_.empty()) {
         Pipe pipe = std::move(idle_.back());
@@ -31,21 +50,6 @@ Pipe StorePool::take_pipe() {
         shared_.fds.give(2);
     }
     return pipe;
-}
-
-// Past pipe-user-pages-soft the kernel silently makes pipes of two pages, and F_SETPIPE_SZ fails
-// with EPERM (pipe(7)).
-Pipe StorePool::make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) < 0) {
-        return {};
-    }
-    Pipe pipe{.out = sys::Fd(ends[0]), .in = sys::Fd(ends[1])};
-    int size = ::fcntl(pipe.in.number(), F_SETPIPE_SZ, static_cast<int>(kPipeBytes));
-    if (size < 0) {
-        size = ::fcntl(pipe.in.number(), F_GETPIPE_SZ);
-    }
-    return size < static_cast<int>(kSmallestPipeBytes) ? Pipe{} : std::move(pipe);
 }
 
 void StorePool::give_pipe(Pipe pipe) {

@@ -43,8 +43,6 @@ class StorePool {
     void shrink();
 
  private:
-    [[nodiscard]] Pipe make_pipe();
-
     Shared& shared_;
     std::vector<Pipe> idle_;
     std::vector<std::unique_ptr<Block>> idle_blocks_;

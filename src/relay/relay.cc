@@ -139,7 +139,7 @@ unsigned worker_count(const RelayLimits& limits) {
     return std::clamp(wanted, 1U, kMaxWorkers);
 }
 
-Result<void> run(sys::Fd channel, const RelayLimits& limits, RelayParts parts) {
+Result<void> run(sys::Fd channel, const RelayLimits& limits, const RelayParts& parts) {
     // splice(2) to a socket that was closed raises SIGPIPE, and has no flag against it.
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     const unsigned workers = worker_count(limits);

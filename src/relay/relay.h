@@ -27,6 +27,7 @@ struct RelayLimits {
 /// dropped what it can; run() only needs CAP_NET_ADMIN there for transparent sources. Listening
 /// sockets arrive over the channel (wire/relay_channel.h) or are local ones of `parts`. Returns
 /// only after an error of the set-up or EOF.
-[[nodiscard]] Result<void> run(sys::Fd channel, const RelayLimits& limits, RelayParts parts = {});
+[[nodiscard]] Result<void> run(sys::Fd channel, const RelayLimits& limits,
+                               const RelayParts& parts = {});
 
 }  // namespace rk::relay

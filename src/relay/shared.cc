@@ -2,9 +2,8 @@
 #include "relay/shared.h"
 
 #include <algorithm>
+#include <ctime>
 #include <limits>
-
-#include <time.h>
 
 namespace rk::relay {
 
@@ -30,8 +29,7 @@ Shared::Shared(const RelayLimits& wanted, unsigned worker_count, std::size_t fd_
       fds(fd_limit, std::min(kReservedFds, fd_limit / 2)),
       connections(connection_limit(wanted)),
       pipes(std::min(kMaxPipes, fd_limit / kPipeShareOfFds / 2)),
-      flows(0),
-      own_flows(0) {
+      flows(0) {
     const std::size_t all = flow_limit(wanted, fd_limit);
     own_flows = std::max<std::size_t>(all / 4 / worker_count, 1);
     const std::size_t set_aside = own_flows * worker_count;

@@ -53,7 +53,7 @@ struct Shared {
     Budget connections;
     Budget pipes;
     Budget flows;                                                // beyond each worker's own share
-    std::size_t own_flows;                                       // a worker may always have these
+    std::size_t own_flows = 0;                                   // a worker may always have these
     std::array<std::atomic<std::uint32_t>, kMaxWorkers> load{};  // connections of each worker
     std::array<std::atomic<std::uint32_t>, kMaxWorkers> flow_count{};
     std::atomic<std::int64_t> starved_logged_ms{-kStarvedLogMs};

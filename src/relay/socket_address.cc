@@ -11,6 +11,7 @@ namespace rk::relay {
 SocketAddress::SocketAddress(const model::Endpoint& endpoint, std::uint32_t scope)
     : SocketAddress(endpoint, family_of(endpoint.address), scope) {}
 
+// NOLINTNEXTLINE(*-member-init): v6 is the largest of the union
 SocketAddress::SocketAddress(const model::Endpoint& endpoint, int family, std::uint32_t scope)
     : v6{} {
     if (family == AF_INET) {

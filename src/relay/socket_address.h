@@ -19,7 +19,7 @@ struct SocketAddress {
     };
     socklen_t length = sizeof(sockaddr_in6);
 
-    SocketAddress() : v6{} {}
+    SocketAddress() : v6{} {}  // NOLINT(*-member-init): the largest of the union
     /// Of the endpoint's own family; `scope` is the interface of a link-local address.
     explicit SocketAddress(const model::Endpoint& endpoint, std::uint32_t scope = 0);
     /// For a socket of that family: on AF_INET6 sockets IPv4 addresses are written v4-mapped.

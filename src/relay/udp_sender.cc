@@ -66,7 +66,7 @@ void send_piece(UdpRoute& route, std::span<std::byte> bytes, SendTally& tally) {
     for (int attempt = 0; attempt < 3; ++attempt) {
         iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
         msghdr header{};
-        UdpControl memory;
+        UdpControl memory;  // NOLINT(*-member-init): written where it is read
         header.msg_iov = &part;
         header.msg_iovlen = 1;
         put_destination(route, header);

@@ -51,8 +51,8 @@ Result<void> remove_entry_at(FdRef directory, const std::string& name) {
 }
 
 bool has_no_entry_but(FdRef directory, std::string_view name) {
-    alignas(dirent64) std::array<char, 4096>
-        entries;  // NOLINT(*-member-init): filled by the kernel
+    // NOLINTNEXTLINE(*-member-init): filled by the kernel
+    alignas(dirent64) std::array<char, 4096> entries;
     ::lseek(directory.number(), 0, SEEK_SET);
     for (;;) {
         const ssize_t got = ::getdents64(directory.number(), entries.data(), entries.size());

@@ -104,7 +104,8 @@ Result<void> run_forked(unsigned long namespace_flags, const std::function<Resul
                               .u32(static_cast<std::uint32_t>(done.error().code))
                               .bytes(done.error().message))
                     .take();
-            static_cast<void>(!::write(writer.number(), report.data(), report.size()));
+            [[maybe_unused]] const auto told =
+                ::write(writer.number(), report.data(), report.size());
         }
         ::_exit(done ? 0 : 1);
     }

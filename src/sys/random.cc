@@ -8,7 +8,7 @@ namespace rk::sys {
 std::uint64_t random_u64() {
     std::uint64_t number = 0;
     // Fails only before the kernel has gathered entropy at its boot, and then waits.
-    static_cast<void>(!::getrandom(&number, sizeof number, 0));
+    [[maybe_unused]] const auto filled = ::getrandom(&number, sizeof number, 0);
     return number;
 }
 

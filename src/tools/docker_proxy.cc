@@ -28,7 +28,7 @@ constexpr int kStatusFd = 3;  // fixed by dockerd
 constexpr int kExitUsage = 2;
 
 void to_stderr(std::string_view text) {
-    static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
 // "2026/11/21 21:05:06 text"
@@ -52,7 +52,7 @@ class StatusPipe {
     StatusPipe() : fd_(::fcntl(kStatusFd, F_GETFD) < 0 ? -1 : kStatusFd) {}
     void write(std::string_view text) const {
         if (fd_.valid()) {
-            static_cast<void>(!::write(fd_.number(), text.data(), text.size()));
+            [[maybe_unused]] const auto written = ::write(fd_.number(), text.data(), text.size());
         }
     }
     /// The real proxy holds it now: dockerd must see the end when that one dies.

@@ -80,7 +80,8 @@ Result<void> add_ports(const Context& context) {
         TRY(print_line(fmt::format("{}", added.id)));
         // Whoever left the choice of the port to the system wants to know it.
         if (spec.parent_port == 0) {
-            std::fputs(fmt::format("port {}\n", api::parent_port_text(added.spec)).c_str(), stderr);
+            static_cast<void>(std::fputs(
+                fmt::format("port {}\n", api::parent_port_text(added.spec)).c_str(), stderr));
         }
     }
     return {};
@@ -138,7 +139,7 @@ Result<void> list_egress(const Context& context) {
 Result<void> add_egress(const Context& context) {
     const std::vector<std::string>& words = context.flags.arguments();
     if (words.empty() || (words[0] != "deny" && words[0] != "allow")) {
-        return fail("the first argument must be \"deny\" or \"allow\"");
+        return fail(R"(the first argument must be "deny" or "allow")");
     }
     if (words.size() < 2) {
         return fail("no rule specified");
@@ -194,7 +195,7 @@ constexpr std::array<Handler, 8> kHandlers = {list_ports, add_ports,     remove_
                                               add_egress, remove_egress, show_info,    show_stats};
 
 int fatal(std::string_view message) {
-    std::fputs(fmt::format("error: {}\n", message).c_str(), stderr);
+    static_cast<void>(std::fputs(fmt::format("error: {}\n", message).c_str(), stderr));
     return 1;
 }
 
@@ -209,7 +210,7 @@ int usage_error(const Error& error, const std::string& help) {
 }
 
 int unknown_command(std::string_view name) {
-    std::fputs(fmt::format("No help topic for '{}'\n", name).c_str(), stderr);
+    static_cast<void>(std::fputs(fmt::format("No help topic for '{}'\n", name).c_str(), stderr));
     return kExitUnknownCommand;
 }
 

@@ -178,14 +178,14 @@ Result<void> watch_stats(api::Client& client, const WatchOptions& options) {
         TRY(display.show(body));
         const Pause ended = pause(signals, client, sys::Deadline::after(options.interval));
         if (ended == Pause::kServerGone) {
-            std::fputs("rootlesskit has ended\n", stderr);
+            static_cast<void>(std::fputs("rootlesskit has ended\n", stderr));
         }
         if (ended != Pause::kOver) {
             return {};
         }
         auto next = client.get("/v1/stats");
         if (!next && !client.reachable()) {
-            std::fputs("rootlesskit has ended\n", stderr);
+            static_cast<void>(std::fputs("rootlesskit has ended\n", stderr));
             return {};
         }
         body = TRY(std::move(next));

@@ -9,6 +9,7 @@
 #include "relay/relay.h"
 #include "sys/file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <string_view>
@@ -48,13 +49,10 @@ bool host_has_global_ipv6() {
     if (!text) {
         return false;
     }
-    for (const std::string_view line : split(*text, '\n')) {
+    return std::ranges::any_of(split(*text, '\n'), [](std::string_view line) {
         const auto words = split_blanks(line);
-        if (words.size() >= 6 && words[3] == "00" && words[5] != "lo") {
-            return true;
-        }
-    }
-    return false;
+        return words.size() >= 6 && words[3] == "00" && words[5] != "lo";
+    });
 }
 
 gateway::Plan plan_network(const model::Options& options) {
@@ -189,7 +187,7 @@ void BuiltinNetwork::on_resolv_conf() {
 }
 
 // Without a relay the rules are there for the next one, which starts with them.
-Result<void> BuiltinNetwork::push(const std::vector<model::EgressRule>& rules) {
+Result<void> BuiltinNetwork::push(const std::vector<model::EgressRule>& rules) const {
     if (!relay_.tell) {
         return {};
     }

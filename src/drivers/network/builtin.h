@@ -71,7 +71,7 @@ class BuiltinNetwork final : public NetworkDriver {
  private:
     BuiltinNetwork(const model::Options& options, gateway::Plan plan, gateway::SharedLedger ledger,
                    const Logger& log);
-    [[nodiscard]] Result<void> push(const std::vector<model::EgressRule>& rules);
+    [[nodiscard]] Result<void> push(const std::vector<model::EgressRule>& rules) const;
     [[nodiscard]] Result<std::vector<model::EgressHits>> hits() const;
     [[nodiscard]] Result<wire::GatewayReport> report() const;
     void watch_resolv_conf();

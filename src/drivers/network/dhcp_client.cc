@@ -118,7 +118,7 @@ DhcpOutput DhcpClient::discover(Time now) {
     DhcpPacket packet{query(wire::DhcpType::kDiscover)};
     packet.query.requested = wished_;
     next_ = now + retransmission();
-    return {.packet = std::move(packet), .event = {}, .reason = {}};
+    return {.packet = packet, .event = {}, .reason = {}};
 }
 
 DhcpOutput DhcpClient::request(Time now) {
@@ -127,7 +127,7 @@ DhcpOutput DhcpClient::request(Time now) {
     packet.query.server = offering_server_;
     sent_ = now;
     next_ = now + retransmission();
-    return {.packet = std::move(packet), .event = {}, .reason = {}};
+    return {.packet = packet, .event = {}, .reason = {}};
 }
 
 DhcpOutput DhcpClient::renew(Time now) {

@@ -20,6 +20,7 @@ EgressRules::EgressRules(const std::vector<model::EgressRule>& flags, EgressRela
 
 std::vector<model::EgressRule> EgressRules::rules_of(const std::vector<EgressStatus>& statuses) {
     std::vector<model::EgressRule> rules;
+    rules.reserve(statuses.size());
     for (const EgressStatus& status : statuses) {
         rules.push_back(status.rule);
     }
@@ -75,7 +76,7 @@ Result<void> EgressRules::remove(std::uint32_t id) {
     return {};
 }
 
-Result<void> EgressRules::resend() {
+Result<void> EgressRules::resend() const {
     return relay_.push(rules());
 }
 

@@ -68,7 +68,7 @@ class EgressRules final : public EgressControl {
     [[nodiscard]] Result<void> remove(std::uint32_t id) override;
 
     /// Gives the relay all rules: once it runs, and again after each restart.
-    [[nodiscard]] Result<void> resend();
+    [[nodiscard]] Result<void> resend() const;
     /// For a relay that starts with them.
     [[nodiscard]] std::vector<model::EgressRule> rules() const;
 

@@ -10,13 +10,10 @@ namespace rk::drivers {
 
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
-
-constexpr std::chrono::milliseconds kFirstDelay = 100ms;
-constexpr std::chrono::milliseconds kLongestDelay = 10s;
+constexpr std::chrono::milliseconds kFirstDelay{100};
+constexpr std::chrono::milliseconds kLongestDelay{10000};
 // A helper that lived for so long does not count as failing again and again.
-constexpr std::chrono::seconds kSettled = 30s;
+constexpr std::chrono::seconds kSettled{30};
 
 std::array<sys::FdRef, 3> watched(const HelperProcess& helper) {
     return {helper.output_fd(), helper.ready_fd(), helper.exited_fd()};
@@ -152,7 +149,7 @@ void HelperSupervisor::restart() {
 void HelperSupervisor::back_off(std::string_view what_happened) {
     helper_.reset();
     const bool settled = std::chrono::steady_clock::now() - started_ >= kSettled;
-    const auto delay = settled || next_delay_ == 0ms ? kFirstDelay : next_delay_;
+    const auto delay = settled || next_delay_ == next_delay_.zero() ? kFirstDelay : next_delay_;
     next_delay_ = std::min(2 * delay, kLongestDelay);
     state_ = State::kWaiting;
     log_.warn("{}; the network is cut off; starting {} again in {:.1f} s", what_happened,

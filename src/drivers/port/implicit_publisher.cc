@@ -98,7 +98,7 @@ void ImplicitPublisher::try_to_have(const ImplicitPort& port, Entry& entry, Time
 }
 
 void ImplicitPublisher::complain(const ImplicitPort& port, const Error& why) {
-    if (complaints_.size() >= kMaxImplicitPorts && complaints_.count(port) == 0) {
+    if (complaints_.size() >= kMaxImplicitPorts && !complaints_.contains(port)) {
         complaints_.clear();  // ports that came and went; those that are still there repeat
     }
     std::string& told = complaints_[port];

@@ -44,6 +44,7 @@ struct ImplicitPort {
     /// 127.0.0.1 or ::1.
     [[nodiscard]] model::IpAddress address() const;
     friend bool operator==(const ImplicitPort&, const ImplicitPort&) = default;
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 stumbles over <=>
     friend auto operator<=>(const ImplicitPort&, const ImplicitPort&) = default;
 };
 

@@ -33,6 +33,7 @@ std::optional<InheritedSocket> examine(int fd, std::string_view name) {
     const auto domain = option(fd, SOL_SOCKET, SO_DOMAIN);
     const auto type = option(fd, SOL_SOCKET, SO_TYPE);
     const bool stream = type == SOCK_STREAM;
+    // NOLINTNEXTLINE(misc-redundant-expression): they are two
     if ((domain != AF_INET && domain != AF_INET6) || (!stream && type != SOCK_DGRAM) ||
         (stream && option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)) {
         return std::nullopt;

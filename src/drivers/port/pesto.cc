@@ -19,15 +19,12 @@ namespace rk::drivers {
 
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
-
 // Both take milliseconds. The parent's loop stands still meanwhile, so a pasta that hangs must not
 // stop it for long.
-constexpr std::chrono::milliseconds kPestoTime = 2s;
-constexpr std::chrono::milliseconds kListenTime = 2s;
-constexpr std::chrono::milliseconds kTimerPatience = 200ms;
-constexpr std::chrono::milliseconds kTryAgainAfter = 2s;
+constexpr std::chrono::milliseconds kPestoTime{2000};
+constexpr std::chrono::milliseconds kListenTime{2000};
+constexpr std::chrono::milliseconds kTimerPatience{200};
+constexpr std::chrono::milliseconds kTryAgainAfter{2000};
 constexpr useconds_t kLookEveryUs = 2000;
 constexpr std::size_t kMaxShown = 512;  // bytes of what a failed pesto printed
 
@@ -64,7 +61,8 @@ Result<bool> somebody_waits_at(const PestoRule& rule) {
 // Looks until the socket of a rule is there, or gone.
 Result<bool> becomes(const PestoRule& rule, bool there, sys::Deadline deadline) {
     for (;;) {
-        if (TRY(somebody_waits_at(rule)) == there) {
+        const bool waits = TRY(somebody_waits_at(rule));
+        if (waits == there) {
             return true;
         }
         if (deadline.passed()) {

@@ -206,11 +206,11 @@ SourceIpSetup SourceIpSetup::begin(const ns::TargetNamespaces& target,
         const auto done = set_up_inside(target, routes_for(request), writer, parent);
         if (!done) {
             const std::string why = encode(none(done.error())).substr(0, kMaxReport);
-            static_cast<void>(!::write(writer.number(), why.data(), why.size()));
+            [[maybe_unused]] const auto told = ::write(writer.number(), why.data(), why.size());
         }
         ::_exit(0);
     }
-    return SourceIpSetup(*pid, std::move(reader));
+    return {*pid, std::move(reader)};
 }
 
 SourceIpSetup::SourceIpSetup(SourceIpSetup&& other) noexcept

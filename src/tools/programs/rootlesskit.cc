@@ -37,7 +37,7 @@ int run_child(rk::model::Options options, rk::sys::Environment environment,
 
 // The signal that ended the set-up ends this process too, as it would have without our clean-up.
 void die_from(int signal_number) {
-    ::signal(signal_number, SIG_DFL);
+    static_cast<void>(::signal(signal_number, SIG_DFL));
     const sigset_t only =
         rk::sys::set_of(std::uint64_t{1} << static_cast<unsigned>(signal_number - 1));
     ::sigprocmask(SIG_UNBLOCK, &only, nullptr);
@@ -57,7 +57,8 @@ int run_parent(rk::tools::Run run, std::vector<std::string> argv, rk::sys::Envir
     input.version = RK_VERSION;
     input.signal_mask = rk::sys::mask_of(callers_mask);
     input.sigchld_ignored = rk::sys::is_ignored(SIGCHLD);
-    ::signal(SIGCHLD, SIG_DFL);  // ignored, it would reap our children unseen (waitpid(2))
+    // Ignored, it would reap our children unseen (waitpid(2)).
+    static_cast<void>(::signal(SIGCHLD, SIG_DFL));
     const rk::launch::ParentOutcome outcome = rk::launch::Parent(std::move(input), log).run();
     if (!outcome.fatal.empty()) {
         log.fatal(outcome.fatal);
@@ -72,7 +73,7 @@ int run_parent(rk::tools::Run run, std::vector<std::string> argv, rk::sys::Envir
 }
 
 int finish(const rk::tools::Exit& exit) {
-    std::fwrite(exit.to_stdout.data(), 1, exit.to_stdout.size(), stdout);
+    static_cast<void>(std::fwrite(exit.to_stdout.data(), 1, exit.to_stdout.size(), stdout));
     if (std::fflush(stdout) != 0) {
         make_logger("parent", false).fatal("cannot write to standard output");
         return 1;
@@ -85,6 +86,7 @@ int finish(const rk::tools::Exit& exit) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only where memory is out
 int main(int argc, char** argv) {
     rk::sys::open_missing_standard_fds();
     const sigset_t callers_mask = rk::sys::block_all_signals();

@@ -13,7 +13,8 @@
 int main(int argc, char** argv) {
     rk::sys::open_missing_standard_fds();
     const sigset_t callers_mask = rk::sys::block_all_signals();
-    ::signal(SIGCHLD, SIG_DFL);  // ignored, it would reap the real proxy unseen (waitpid(2))
+    // Ignored, it would reap the real proxy unseen (waitpid(2)).
+    static_cast<void>(::signal(SIGCHLD, SIG_DFL));
     return rk::tools::run_docker_proxy(std::vector<std::string>(argv, argv + argc),
                                        rk::sys::Environment::of_process(), callers_mask);
 }
