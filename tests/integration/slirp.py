@@ -85,6 +85,8 @@ class Host:
         try:
             while True:
                 _, peer = self.udp.recvfrom(100)
+                if peer is None:  # shut down
+                    return
                 self.asked.append(("udp", peer))
                 self.udp.sendto(b"pong", peer)
         except OSError:
