@@ -193,7 +193,8 @@ TEST(RelayProcess, StaysOutsideWithAGateway) {
         RelayProcessOptions options{.source_ip_transparent = true, .limits = {.workers = 2}};
         options.gateway.emplace(RelayGateway{.network = stage.gateway,
                                              .address_v4 = test::address(test::kGatewayV4),
-                                             .address_v6 = test::address(test::kGatewayV6)});
+                                             .address_v6 = test::address(test::kGatewayV6),
+                                             .child_v6 = {}});
         options.gateway->make_parts =
             [target = *sys::local_endpoint(host_service)](
                 relay::SocketSources sources) -> Result<relay::RelayParts> {
