@@ -39,6 +39,11 @@ void Supervisor::on_signals() {
             reap();
             continue;
         }
+        // The child continues us because the command goes on. Sent back to the command, it would undo
+        // a Ctrl-Z typed in between.
+        if (signal->number == SIGCONT && signal->sender == child_.pid()) {
+            continue;
+        }
         // A child that is gone needs no signal; its SIGCHLD is on the way.
         static_cast<void>(child_.channel().send(wire::ForwardSignal{
             static_cast<std::uint8_t>(signal->number), signal->from_kernel, stops_}));
