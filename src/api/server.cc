@@ -50,11 +50,8 @@ Result<void> Server::serve(loop::EventLoop& loop) {
     return {};
 }
 
+// The listener first: a client whose connection has ended may look whether there is still a server.
 void Server::close() {
-    while (!connections_.empty()) {
-        drop(connections_.begin()->first);
-    }
-    timer_.reset();
     if (listener_.valid()) {
         if (loop_ != nullptr && !paused_) {
             loop_->remove(listener_);
@@ -62,6 +59,10 @@ void Server::close() {
         listener_.reset();
         ::unlink(options_.path.c_str());
     }
+    while (!connections_.empty()) {
+        drop(connections_.begin()->first);
+    }
+    timer_.reset();
     loop_ = nullptr;
 }
 
