@@ -39,8 +39,8 @@ void Supervisor::on_signals() {
             reap();
             continue;
         }
-        // The child continues us because the command goes on. Sent back to the command, it would undo
-        // a Ctrl-Z typed in between.
+        // The child continues us because the command goes on. Sent back to the command, it would
+        // undo a Ctrl-Z typed in between.
         if (signal->number == SIGCONT && signal->sender == child_.pid()) {
             continue;
         }
