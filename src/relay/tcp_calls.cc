@@ -101,7 +101,9 @@ Dial TcpEngine::dial_for(const Connection& connection) const {
     const model::Endpoint& target = connection.target;
     switch (connection.call) {
         case Call::kInside:
-            return connection.port->port->local ? dial(target) : dial(*sources.child, target);
+            return connection.port->port->local
+                       ? dial_local(target)
+                       : dial_local(*sources.child, target, LocalBuffers::kKernels);
         case Call::kInsideAsClient:
             return dial_as(*sources.child, connection.peer, target);
         case Call::kGateway:

@@ -23,6 +23,18 @@ bool set_option(sys::FdRef socket, int level, int name, int value) {
     return ::setsockopt(socket.number(), level, name, &value, sizeof value) == 0;
 }
 
+// Before the connection is there: what BBR has begun to pace stays paced (measured: without gain).
+void do_not_pace(sys::FdRef socket) {
+    static_cast<void>(::setsockopt(socket.number(), IPPROTO_TCP, TCP_CONGESTION,
+                                   kLocalCongestion.data(), kLocalCongestion.size()));
+}
+
+bool is_bound_to_loopback(sys::FdRef socket) {
+    SocketAddress address;
+    return ::getsockname(socket.number(), &address.any, &address.length) == 0 &&
+           address.endpoint().address.is_loopback();
+}
+
 void tune(sys::FdRef socket) {
     static_cast<void>(set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1));
     static_cast<void>(set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, kKeepIdleSeconds));
@@ -72,15 +84,14 @@ Dial dial_local(SocketSource& source, const model::Endpoint& target, LocalBuffer
         if (buffers == LocalBuffers::kBounded) {
             keep_local(call.socket);
         }
-        static_cast<void>(::setsockopt(call.socket.number(), IPPROTO_TCP, TCP_CONGESTION,
-                                       kLocalCongestion.data(), kLocalCongestion.size()));
+        do_not_pace(call.socket);
     }
     return begin_connect(std::move(call), target);
 }
 
-Dial dial(const model::Endpoint& target) {
+Dial dial_local(const model::Endpoint& target) {
     DirectSource source;
-    return dial(source, target);
+    return dial_local(source, target, LocalBuffers::kKernels);
 }
 
 bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target) {
@@ -90,8 +101,9 @@ bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target) {
 
 Dial dial_as(SocketSource& source, const model::Endpoint& client, const model::Endpoint& target) {
     Dial call = begin(source, target);
-    if (call.code == 0 && !take_source(call.socket, client)) {
-        call.code = errno;
+    if (call.code == 0) {
+        do_not_pace(call.socket);
+        call.code = take_source(call.socket, client) ? 0 : errno;
     }
     return begin_connect(std::move(call), target);
 }
@@ -125,6 +137,9 @@ Dial dial_from(SocketSource& source, const model::Endpoint& from, const model::E
 
 void prepare_listener(sys::FdRef listener) {
     tune(listener);
+    if (is_bound_to_loopback(listener)) {
+        do_not_pace(listener);
+    }
     static_cast<void>(set_option(listener, IPPROTO_TCP, TCP_KEEPINTVL, kKeepIntervalSeconds));
     static_cast<void>(set_option(listener, IPPROTO_TCP, TCP_KEEPCNT, kKeepProbes));
     const int flags = ::fcntl(listener.number(), F_GETFL);

@@ -15,20 +15,20 @@ struct Dial {
 
 /// Begins to connect by a socket of that source; never waits (but for a source's bounded patience).
 [[nodiscard]] Dial dial(SocketSource& source, const model::Endpoint& target);
-/// ... of this thread's own network namespace.
-[[nodiscard]] Dial dial(const model::Endpoint& target);
 /// The same to an address of this machine: without pacing, which a host's default (BBR) may do, and
 /// as `buffers` says with keep_local().
 enum class LocalBuffers : bool { kKernels, kBounded };
 [[nodiscard]] Dial dial_local(SocketSource& source, const model::Endpoint& target,
                               LocalBuffers buffers);
+/// ... in this thread's own network namespace, with the kernel's buffers.
+[[nodiscard]] Dial dial_local(const model::Endpoint& target);
 
 /// Whether the service can be shown that client at all: same family, and not an address that means
 /// something else inside, its own for one.
 [[nodiscard]] bool can_dial_as(const model::Endpoint& client, const model::Endpoint& target);
 
 /// The same from the client's address and port (IP_TRANSPARENT; needs CAP_NET_ADMIN there). The
-/// mark makes the answers come back: routing sends what carries it to this host.
+/// mark makes the answers come back: routing sends what carries it to this host. Not paced either.
 [[nodiscard]] Dial dial_as(SocketSource& source, const model::Endpoint& client,
                            const model::Endpoint& target);
 
@@ -40,7 +40,8 @@ enum class LocalBuffers : bool { kKernels, kBounded };
 /// Binds a socket to `from` in that way. 0 or an errno.
 [[nodiscard]] int bind_from(sys::FdRef socket, const model::Endpoint& from);
 
-/// What accepted sockets inherit from their listener: no delay, keep-alive, non-blocking.
+/// What accepted sockets inherit from their listener: no delay, keep-alive, non-blocking; where
+/// only clients of this machine can come, no pacing.
 void prepare_listener(sys::FdRef listener);
 
 /// Whether the kernel grants kLocalReceiveBytes in full (net.core.rmem_max). A smaller buffer would

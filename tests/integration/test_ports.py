@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Published ports of the builtin driver: TCP, with real sockets (spec port.md)."""
 import os
+import re
 import socket
 import struct
 import threading
@@ -9,7 +10,7 @@ import time
 import pytest
 
 import harness
-from harness import close_others, wait_until
+from harness import close_others, wait_until, which
 from netkit import (api_of, ask, connect, ended, free_port, host_address, listeners_on, listens,
                     own_loopback, read_all, read_exactly, refused, serve, spec, udp_client)
 from slirp import QUIET, need_slirp4netns
@@ -324,3 +325,19 @@ def give_as_3(listener):
 
 def test_a_name_that_no_socket_has(rk):
     assert "web" in refused(rk, "-p=fd:web:80/tcp")
+
+
+def test_what_stays_on_the_machine_is_not_paced(rk):
+    """Whatever the host's congestion control is (BBR paces): towards the service and, on a loopback
+    address, towards the client."""
+    host = own_loopback()
+    running = serve(rk, f"-p={host}:8080:127.0.0.1:80/tcp")
+    with connect(host, 8080) as client:
+        client.sendall(b"hello")
+        assert read_exactly(client, 5) == b"hello"
+        ss = [which("ss"), "-tinH", "state", "established"]
+        towards_client = rk.other(*ss, "src", f"{host}:8080").ok().out
+        inside = rk.other(which("nsenter"), "-t", running.child, "-U", "-n", "--preserve-credentials",
+                          *ss, "dst", "127.0.0.1:80").ok().out
+        for connection in (towards_client, inside):
+            assert re.search(r"^\t.*\breno\b", connection, re.MULTILINE), connection
