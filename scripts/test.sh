@@ -140,6 +140,7 @@ stage() {
     running=
     count "$name" "$status" || verdict=FAILED
     printf '%s (%d s)\n' "$verdict" $((SECONDS - since))
+    grep '^passed only when run again' "$logs/$name.log" || true
     if [ $verdict = FAILED ]; then
         failed_stages+=("$name")
         printf -- '--- exit status %d; the end of %s:\n' "$status" "build/test-logs/$name.log"
@@ -174,8 +175,8 @@ integration() { # integration STAGE PRESET BIN-DIR [VARIABLE=VALUE...]
     shift 3
     needs "build-$preset" "$name" env RK_BIN_DIR="$work/$bin" RK_FIXTURES="${fixtures:-/nonexistent}" \
         RK_TEST_USER="$runner" RK_PASTA_DIR="$("$tree/scripts/build-passt.sh" --where)" PYTHONDONTWRITEBYTECODE=1 "$@" \
-        /usr/bin/python3 -m pytest -q -ra -n $processes -p no:cacheprovider --junitxml="$results/$name.xml" \
-        --basetemp="$base/$short" tests/integration
+        /usr/bin/python3 tests/integration/second_try.py "$results/$name.xml" -q -ra -n $processes \
+        -p no:cacheprovider --basetemp="$base/$short" tests/integration
 }
 
 # What the tests leave behind is a defect of the program, whatever the tests say.
