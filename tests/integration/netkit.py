@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of published ports share: servers inside, clients outside."""
+import contextlib
+import http.client
 import itertools
 import random
 import re
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,40 @@ def connect(host, port, timeout=10.0):
     sock = socket.create_connection((host, port), timeout * harness.SLOW)
     sock.settimeout(timeout * harness.SLOW)
     return sock
+
+
+@contextlib.contextmanager
+def serving(handle, backlog):
+    """A server on 127.0.0.1, in a thread: `handle` gets its connections one after the other, and they
+    are closed behind it. Gives its port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as server:
+        def serve():
+            while True:
+                try:
+                    conn, _ = server.accept()
+                except OSError:  # shut down
+                    return
+                with conn:
+                    handle(conn)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def web_page(port, host="127.0.0.1", timeout=10):
+    """What a web server says, or None."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", "/index.html")
+        return connection.getresponse().read().decode()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def read_all(sock):

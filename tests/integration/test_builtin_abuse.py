@@ -12,6 +12,7 @@ import pytest
 
 import harness
 from harness import wait_until
+from netkit import serving
 from netlab import (GATEWAY, REMOTE, black_hole, ours, relay, start_net, status_of,
                     world)  # noqa: F401
 
@@ -298,32 +299,17 @@ result = failed
 def test_churn_leaves_nothing(net):
     """Thousands of connections that end in every way; then as many descriptors as before, and memory
     is bounded."""
-    stop = threading.Event()
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as server:
-        server.settimeout(0.2)
-
-        def serve():
-            while not stop.is_set():
-                try:
-                    conn, _ = server.accept()
-                except TimeoutError:
-                    continue
-                try:
-                    conn.setblocking(False)
-                    conn.send(b"y")
-                except OSError:
-                    pass
-                conn.close()
-        thread = threading.Thread(target=serve)
-        thread.start()
+    def greet(conn):
         try:
-            port = server.getsockname()[1]
-            assert net.inside.python(CHURN_CODE, GATEWAY, port, 200, 4) == []
-            before = (descriptors(net), memory_kib(net))
-            failed = net.inside.python(CHURN_CODE, GATEWAY, port, CHURN, 8, timeout=30 + CHURN / 200)
-        finally:
-            stop.set()
-            thread.join()
+            conn.setblocking(False)
+            conn.send(b"y")
+        except OSError:
+            pass
+
+    with serving(greet, backlog=1024) as port:
+        assert net.inside.python(CHURN_CODE, GATEWAY, port, 200, 4) == []
+        before = (descriptors(net), memory_kib(net))
+        failed = net.inside.python(CHURN_CODE, GATEWAY, port, CHURN, 8, timeout=30 + CHURN / 200)
     assert failed == []
     wait_until(lambda: descriptors(net) <= before[0] + FD_SLACK, 15, "the descriptors to be closed")
     assert memory_kib(net) - before[1] < MEMORY_KIB / 4

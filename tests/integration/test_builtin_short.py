@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """--net=builtin: connections that are over before they have begun."""
-import socket
-import threading
-
+from netkit import serving
 from netlab import GATEWAY, start_net
 
 
@@ -26,20 +24,5 @@ all = [threading.Thread(target=work) for _ in range(8)]
 [t.join() for t in all]
 result = failed
 """
-    stop = threading.Event()
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
-        server.settimeout(0.2)
-
-        def serve():
-            while not stop.is_set():
-                try:
-                    server.accept()[0].close()
-                except TimeoutError:
-                    continue
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            assert net.inside.python(code, GATEWAY, server.getsockname()[1]) == []
-        finally:
-            stop.set()
-            thread.join()
+    with serving(lambda conn: None, backlog=128) as port:
+        assert net.inside.python(code, GATEWAY, port) == []

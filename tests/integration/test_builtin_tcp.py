@@ -15,7 +15,7 @@ import pytest
 import harness
 from netlab import (AT_ONCE, GATEWAY, HOST, REMOTE, REMOTE6, SECOND, SECOND6, World,
                     black_hole, connect_error, family_of, start_net, world)  # noqa: F401
-from netkit import host_address, read_all
+from netkit import host_address, read_all, serving
 
 BLOCK = bytes(range(256)) * 256
 UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
@@ -347,25 +347,12 @@ result = failed
 
 def test_many_threads_of_short_connections(net):
     """Eight clients, 100 connections each, all answered correctly."""
-    stop = threading.Event()
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as server:
-        def serve():
-            server.settimeout(0.2)
-            while not stop.is_set():
-                try:
-                    conn, _ = server.accept()
-                except TimeoutError:
-                    continue
-                with conn:
-                    conn.settimeout(5)
-                    conn.sendall(conn.recv(100).upper())
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            wrong = net.inside.python(SHORT, GATEWAY, server.getsockname()[1], 8, 100)
-        finally:
-            stop.set()
-            thread.join()
+    def answer(conn):
+        conn.settimeout(5)
+        conn.sendall(conn.recv(100).upper())
+
+    with serving(answer, backlog=1024) as port:
+        wrong = net.inside.python(SHORT, GATEWAY, port, 8, 100)
     assert wrong == []
 
 

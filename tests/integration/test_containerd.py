@@ -2,7 +2,6 @@
 """Debian's containerd (or that of RK_DOCKER_ROOT, see docker.py), started with the command line of nerdctl's containerd-rootless.sh, and a
 container by ctr and runc whose port is published by the API."""
 import hashlib
-import http.client
 import json
 import tarfile
 
@@ -10,7 +9,7 @@ import pytest
 
 from docker import PROGRAMS, make_image, runtime_directory
 from harness import wait_until, which
-from netkit import Api, free_port
+from netkit import Api, free_port, web_page
 
 pytestmark = pytest.mark.release_only
 
@@ -91,17 +90,6 @@ def containerd(rk, request):
         rk.run("rm", "-rf", rk.env["HOME"] + "/containerd").ok()
 
 
-def web_page(port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/index.html")
-        return connection.getresponse().read().decode()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-
-
 def test_a_container_is_run_and_published(containerd):
     assert containerd.run("--rm", "docker.io/library/bb:latest", "one", "/bin/id", "-u").ok().out == "0\n"
     assert (containerd.state / "netns").exists() == containerd.detached
@@ -114,7 +102,7 @@ def test_a_container_is_run_and_published(containerd):
     spec = {"proto": "tcp", "parentIP": "127.0.0.1", "parentPort": port, "childPort": 8080}
     created = containerd.api().ask("POST", "/v1/ports", spec)
     assert created.status == 201, created
-    assert wait_until(lambda: web_page(port)) == "hello from a container"
+    assert wait_until(lambda: web_page(port, timeout=5)) == "hello from a container"
     assert containerd.api().ask("DELETE", f"/v1/ports/{created.json()['id']}").status == 200
     containerd.ctr("tasks", "kill", "-s", "KILL", "web").ok()
     wait_until(lambda: "STOPPED" in containerd.ctr("tasks", "ls").out, what="the container to end")

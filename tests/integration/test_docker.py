@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian 12's rootless Docker, unmodified, with slirp4netns: start, run, publish, conflicts, stop,
 restart, end. Docker 20.10 publishes by our rootlesskit-docker-proxy, 28 speaks to the API itself."""
-import http.client
 import socket
 
 import pytest
 
 from docker import PROGRAMS, RootlessDocker, make_image, need_docker, runtime_directory
 from harness import BIN_DIR, wait_until
-from netkit import free_port, listens, udp_client
+from netkit import free_port, listens, udp_client, web_page
 from pasta import PASTA_DIR, need_pasta
 
 pytestmark = pytest.mark.release_only
@@ -24,17 +23,6 @@ def docker(rk):
         if docker.daemon.running():
             docker.stop()
         docker.remove_data()
-
-
-def web_page(port, host="127.0.0.1"):
-    connection = http.client.HTTPConnection(host, port, timeout=10)
-    try:
-        connection.request("GET", "/index.html")
-        return connection.getresponse().read().decode()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
 
 
 def udp_answer(port, host="127.0.0.1"):
